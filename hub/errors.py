@@ -1,0 +1,57 @@
+"""Every error the hub raises, in one tree; the flow's reactions hang on these classes.
+
+No message of these errors ever holds a value of a record: only names of files, fields, rows and code tables,
+positions (line, segment, ordinal) and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class HubError(Exception):
+    """Anything the hub itself says went wrong."""
+
+
+class DeclarationError(HubError):
+    """Our files or the call are wrong (a mapping, a code table, a command line): nothing can run until mended.
+
+    `file` and `place` (a row, a line, a key) say where; the message says what and what to do. Exit code 2.
+    """
+
+    def __init__(self, reason: str, *, file: str = "", place: str = "") -> None:
+        self.reason, self.file, self.place = reason, file, place
+        super().__init__(": ".join(part for part in (file, place, reason) if part))
+
+
+class RecordError(HubError):
+    """One record (or one document) cannot be read or mapped; those beside it can.
+
+    `file` and `place` say where in the document (line, segment, `Child 12`), `row` and `table` which row of the
+    mapping and which code table failed.
+    """
+
+    def __init__(self, reason: str, *, file: str = "", place: str = "", row: str = "", table: str = "") -> None:
+        self.reason, self.file, self.place, self.row, self.table = reason, file, place, row, table
+        super().__init__(": ".join(part for part in (file, place, row, table, reason) if part))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The parts that are set, for reports."""
+        names = ("reason", "file", "place", "row", "table")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+class Refused(HubError):
+    """The target understood the message and will not have it: parked, never retried by itself."""
+
+
+class Unavailable(HubError):
+    """The target could not be asked; the same message may pass later. `after` is its own wish, in seconds."""
+
+    def __init__(self, reason: str, *, after: float | None = None) -> None:
+        self.after = after
+        super().__init__(reason)
+
+
+class Unanswered(Unavailable):
+    """The bytes left and no answer came: the message may have arrived."""

@@ -1,0 +1,165 @@
+"""The mapping language: one file that says what a system's fields mean, compiled to read and to write.
+
+`load(adapter)` gives its mappings. `Mapping.inward` reads theirs into the record, `Mapping.create` writes the record as
+theirs with an account of everything that does not get there. The language is described in docs/write-a-mapping.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hub import adapter as adapters
+from hub.adapter import Adapter, Schema, Theirs
+from hub.errors import DeclarationError, RecordError
+from hub.mapping import account, create, declare, inward, reading, withhold, writing
+from hub.mapping.bind import Plan
+from hub.mapping.reading import Finding
+from hub.model import ChildRecord, code_list, from_tree, merge, merge3, to_tree
+
+
+class Inward(NamedTuple):
+    """A record read, and what was noticed."""
+
+    record: ChildRecord
+    findings: list[Finding]
+
+
+class Created(NamedTuple):
+    """A tree of theirs; account: (what, path of the leaf) -> how many values did not get there; what was noticed."""
+
+    tree: dict[str, Any]
+    account: dict[tuple[str, str], int]
+    findings: list[Finding]
+
+
+class Mapping:
+    """What one kind of a system's records means, both ways. Compiled for each edition when it is first needed.
+
+    kind: theirs (`Child`). carries: state, change or event. file: where it stands. rules: its conditions that erase.
+    """
+
+    def __init__(self, adapter: Adapter, declaration: declare.Declaration, overlays: Iterable[Path] = ()) -> None:
+        self.adapter, self.declaration = adapter, declaration
+        self.kind, self.version, self.carries, self.file = declaration.theirs, declaration.version, declaration.carries, declaration.file
+        self.schema: Schema | None = adapter.schemas.get(self.kind)
+        if self.schema is None:
+            raise DeclarationError(f"the adapter {adapter.name} has no records of kind {self.kind!r}", file=self.file)
+        self.tables = declare.tables(declaration, overlays, code_list)
+        self.rules = [withhold.rule(spec) for spec in declaration.conditions]
+        self._plans: dict[str, Plan] = {}
+        self.source: dict[str, tuple[str, str]] = {}
+
+    @property
+    def edition(self) -> str:
+        """The edition written when nobody says otherwise: the newest."""
+        return self.adapter.editions[-1]
+
+    def plan(self, edition: str = "") -> Plan:
+        """The mapping bound and compiled for an edition."""
+        edition = edition if edition in self.adapter.editions else self.edition
+        found = self._plans.get(edition)
+        if found is None:
+            found = Plan(self.declaration, self.tables, self.schema, edition)
+            self.source[edition] = inward.compile_reading(found), create.compile_writing(found)
+            self._plans[edition] = found
+        return found
+
+    def inward(self, theirs: Theirs, link: str = "", *, park: bool = False, known: ChildRecord | None = None) -> Inward:
+        """Read one record; its tree is consumed. RecordError (row, table, place) when a critical leaf is bad.
+
+        park: every bad value parks. known: the record as it was last sent to that system; what comes back unchanged
+        keeps the value it had, though the system could not say it exactly.
+        """
+        plan = self.plan(theirs.edition)
+        c = reading.Reading(plan, link or self.adapter.name, theirs.tree, theirs.head, theirs.place, park)
+        if known is not None:
+            c.known = account.identities(plan, known)
+        plan.root.read(theirs.tree, c)
+        if known is None:
+            return Inward(c.record, c.findings)
+        base = self._base(known, theirs, link, c.known)
+        return Inward(merge3(base, known, c.record), c.findings)
+
+    def _base(self, known: ChildRecord, theirs: Theirs, link: str, ids: Any) -> ChildRecord:
+        """What that system would have said of the known record."""
+        tree = self.create(known, link, edition=theirs.edition).tree
+        c = reading.Reading(self.plan(theirs.edition), link or self.adapter.name, tree, theirs.head, theirs.place, False)
+        c.known = ids
+        self.plan(theirs.edition).root.read(tree, c)
+        return c.record
+
+    def create(self, record: ChildRecord, link: str = "", *, edition: str = "", strict: bool = False) -> Created:
+        """Write a record; RecordError when strict and a field that the format requires cannot be filled."""
+        own = link or self.adapter.name
+        source = record.source
+        if not edition and source and source.link == own and isinstance(source.edition, str):
+            edition = source.edition
+        plan = self.plan(edition)
+        c = writing.Writing(plan, own, record, strict)
+        if self.rules:
+            c.record = record = withhold.redact(record, self.rules, c.account)
+        return Created(plan.root.write(record, c), c.account, c.findings)
+
+    def outward(self, record: ChildRecord, onto: Theirs, link: str = "", *, strict: bool = False) -> Created:
+        """Write a record onto what the target has: what the record does not mention stays there."""
+        there = self.inward(onto, link).record
+        edition = onto.edition
+        return self.create(merge(there, record), link, edition=edition, strict=strict)
+
+    def reason(self, what: str, path: str) -> str:
+        """Why values of a leaf became that, in words, for an account."""
+        return account.reason(self, what, path)
+
+
+class Identity:
+    """The mapping of records that are already ours: the tree is the record."""
+
+    kind, version, carries, file = "record", "", "state", ""
+    rules: tuple[withhold.Rule, ...] = ()
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+
+    def inward(self, theirs: Theirs, link: str = "", *, park: bool = False, known: ChildRecord | None = None) -> Inward:
+        """The record of a tree; RecordError names the field that does not fit."""
+        try:
+            return Inward(from_tree(theirs.tree), [])
+        except RecordError as error:
+            raise RecordError(error.reason, place=theirs.place, row=error.row or error.place) from None
+
+    def create(self, record: ChildRecord, link: str = "", *, edition: str = "", strict: bool = False) -> Created:
+        """The tree of a record: nothing is lost."""
+        return Created(to_tree(record), {}, [])
+
+    def reason(self, what: str, path: str) -> str:
+        """Nothing is ever withheld."""
+        return ""
+
+
+AnyMapping = Mapping | Identity
+
+
+def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, AnyMapping]:
+    """An adapter's mappings by the kind they read, overlays merged, every declaration checked.
+
+    An adapter without mapping files reads and writes the record itself.
+    """
+    found = adapters.find(adapter) if isinstance(adapter, str) else adapter
+    folders = tuple(overlays)
+    declared = declare.declarations(found.name, folders)
+    if not declared:
+        return {kind: Identity(found) for kind in found.schemas} or {"record": Identity(found)}
+    made: dict[str, AnyMapping] = {}
+    for one in declared:
+        if one.theirs in made:
+            raise DeclarationError(f"two mappings read the kind {one.theirs!r}", file=one.file)
+        mapping = Mapping(found, one, folders)
+        for edition in found.editions:
+            mapping.plan(edition)
+        made[one.theirs] = mapping
+    return made
+
+
+__all__ = ["AnyMapping", "Created", "Finding", "Identity", "Inward", "Mapping", "load"]

@@ -1,0 +1,74 @@
+"""The form in which extras are kept: plain JSON, so that a record with them can be stored and sent.
+
+A Token (a bare JSON number or boolean) is kept as `{"=": "20"}`. A list with items taken out is `{"[]": {"3": …}}`: what is
+left, by index.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.adapter import Token
+
+
+def pack(value: Any) -> Any:
+    """A tree with its Tokens marked."""
+    kind = value.__class__
+    if kind is str or value is None:
+        return value
+    if kind is Token:
+        return {"=": str(value)}
+    if kind is dict:
+        return {name: pack(one) for name, one in value.items()}
+    return [pack(one) for one in value] if kind is list else value
+
+
+def unpack(value: Any) -> Any:
+    """A packed text as it was read."""
+    if value.__class__ is dict and len(value) == 1 and "=" in value:
+        return Token(value["="])
+    return value
+
+
+def grow(value: Any, places: dict[int, tuple[list[Any], list[int | None]]]) -> Any:
+    """A fresh tree from the rest; lists with holes are registered in `places` with the index of each item."""
+    if value.__class__ is dict:
+        if len(value) == 1:
+            if "=" in value:
+                return Token(value["="])
+            if "[]" in value:
+                held = sorted((int(n), one) for n, one in value["[]"].items())
+                items = [grow(one, places) for _, one in held]
+                places[id(items)] = (items, [n for n, _ in held])
+                return items
+        return {name: grow(one, places) for name, one in value.items()}
+    if value.__class__ is list:
+        return [grow(one, places) for one in value]
+    return value
+
+
+def arrange(items: list[Any], places: list[int | None]) -> None:
+    """Put items at their places, in the list itself; those without one fill the gaps in their order."""
+    placed = sorted((place, n) for n, place in enumerate(places) if place is not None)
+    free = [n for n, place in enumerate(places) if place is None]
+    order: list[int] = []
+    while placed or free:
+        if placed and (placed[0][0] <= len(order) or not free):
+            order.append(placed.pop(0)[1])
+        else:
+            order.append(free.pop(0))
+    items[:] = [items[n] for n in order]
+
+
+def leaves(value: Any, prefix: str = "") -> list[str]:
+    """The generic paths of every cell in a rest, lists as `[]`."""
+    if value.__class__ is dict:
+        if "[]" in value and len(value) == 1:
+            return [path for one in value["[]"].values() for path in leaves(one, prefix + "[]")]
+        if "=" in value and len(value) == 1:
+            return [prefix]
+        found = [path for name, one in value.items() for path in leaves(one, f"{prefix}.{name}" if prefix else name)]
+        return found or [prefix]
+    if value.__class__ is list:
+        return [path for one in value for path in leaves(one, prefix + "[]")] or [prefix]
+    return [prefix]

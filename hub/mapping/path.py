@@ -1,0 +1,158 @@
+"""Paths of the mapping language: how a row names a field of theirs or of ours.
+
+    path = ["/" | "@"] step ("." step)*          step = name filter?          "." alone is the item itself
+    filter = "[]" | "[" test ("," test)* "]"     test = path "=" value | path " in " table
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.errors import DeclarationError
+
+_NAME = re.compile(r"[A-Za-z0-9_:#\-]+")
+_WORD = re.compile(r"[^,\]]+")
+
+
+@dataclass(frozen=True)
+class Test:
+    """One condition of a filter: the text at `path` equals `value`, or stands in code table `table`."""
+
+    path: Path
+    value: str | None = None
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A name; `many` when it carries a filter; `tests` of the filter, none for `[]`."""
+
+    name: str
+    many: bool = False
+    tests: tuple[Test, ...] = ()
+
+
+@dataclass(frozen=True)
+class Path:
+    """A parsed path. root: "" from the group's item, "/" from the whole tree or record, "@" from the document's head."""
+
+    text: str
+    root: str
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its steps."""
+        return tuple(step.name for step in self.steps)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is nothing but names, from the item."""
+        return not self.root and bool(self.steps) and not any(step.many for step in self.steps)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether any step carries tests."""
+        return any(step.tests for step in self.steps)
+
+    @property
+    def generic(self) -> str:
+        """The path with every filter written `[]`: how leaves are listed."""
+        return ".".join(step.name + ("[]" if step.many else "") for step in self.steps)
+
+    def child(self, other: Path) -> Path:
+        """This path with another one, relative, behind it."""
+        text = f"{self.text}.{other.text}" if self.steps and other.steps else self.text or other.text
+        return Path(text, self.root, self.steps + other.steps)
+
+
+def parse(text: str, names: Mapping[str, str] | None = None, *, file: str = "", place: str = "") -> Path:
+    """Read a path; `$name` in a test is looked up in `names`. DeclarationError says where it cannot be read."""
+    reader = _Reader(text.strip(), names or {}, file, place or text)
+    path = reader.path()
+    if reader.at != len(reader.text):
+        reader.fail("something stands behind the path")
+    return path
+
+
+class _Reader:
+    def __init__(self, text: str, names: Mapping[str, str], file: str, place: str) -> None:
+        self.text, self.names, self.file, self.place, self.at = text, names, file, place, 0
+
+    def fail(self, why: str) -> None:
+        raise DeclarationError(f"path {self.text!r}, at character {self.at + 1}: {why}", file=self.file, place=self.place)
+
+    def peek(self, what: str) -> bool:
+        return self.text.startswith(what, self.at)
+
+    def take(self, what: str) -> bool:
+        if self.peek(what):
+            self.at += len(what)
+            return True
+        return False
+
+    def path(self) -> Path:
+        start = self.at
+        if self.text[self.at :] == "." or (self.peek(".") and self.text[self.at + 1 : self.at + 5] == " in "):
+            self.at += 1
+            return Path(".", "", ())
+        root = "/" if self.take("/") else "@" if self.take("@") else ""
+        steps = [self.step()]
+        while self.take("."):
+            steps.append(self.step())
+        return Path(self.text[start : self.at], root, tuple(steps))
+
+    def step(self) -> Step:
+        if self.peek('"'):
+            name = self.quoted()
+        else:
+            found = _NAME.match(self.text, self.at)
+            if not found:
+                self.fail("a name is expected")
+                raise AssertionError
+            name = found.group()
+            self.at = found.end()
+        if not self.take("["):
+            return Step(name)
+        if self.take("]"):
+            return Step(name, many=True)
+        tests = [self.test()]
+        while self.take(","):
+            tests.append(self.test())
+        if not self.take("]"):
+            self.fail("']' is expected")
+        return Step(name, many=True, tests=tuple(tests))
+
+    def quoted(self) -> str:
+        end = self.text.find('"', self.at + 1)
+        if end < 0:
+            self.fail("the quotation mark is never closed")
+        name = self.text[self.at + 1 : end]
+        self.at = end + 1
+        return name
+
+    def test(self) -> Test:
+        path = self.path()
+        if self.take(" in "):
+            return Test(path, table=self.word())
+        if not self.take("="):
+            self.fail("'=' or ' in ' is expected in a test")
+        if self.take("$"):
+            name = self.word()
+            if name not in self.names:
+                self.fail(f"${name} is not in [names]")
+            return Test(path, value=self.names[name])
+        return Test(path, value=self.quoted() if self.peek('"') else self.word())
+
+    def word(self) -> str:
+        found = _WORD.match(self.text, self.at)
+        if not found:
+            self.fail("a value is expected")
+            raise AssertionError
+        self.at = found.end()
+        return found.group().strip()

@@ -1,0 +1,588 @@
+"""Reading theirs into the record: what the compiled functions call for everything that is not the common case.
+
+The tree is consumed: a row takes its cell out, a group its items, and what is left is the rest, kept as extras.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from hub.adapter import Token
+from hub.errors import RecordError
+from hub.mapping.access import MISS, Ours, put, tree_values
+from hub.mapping.bind import Plan, Row, Scope, Way
+from hub.mapping.extras import pack
+from hub.model import ChildRecord, Extra
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something about a record that a person may want to mend; the record flows all the same.
+
+    kind: bad value, unknown code, conflict, repeated key, no parent, second item, check, shape, drift, required.
+    row: the mapping's row (or path); table: the code table; place: where in the document. Never a value.
+    """
+
+    kind: str
+    row: str
+    table: str = ""
+    place: str = ""
+
+
+class Claim:
+    """A list of theirs while groups take items out of it."""
+
+    def __init__(self, holder: Any, name: str, items: list[Any]) -> None:
+        self.holder, self.name, self.total = holder, name, len(items)
+        self.free: dict[int, Any] = dict(enumerate(items))
+        self.taken: list[tuple[int, Any]] = []
+
+
+class Reading:
+    """One record being read."""
+
+    __slots__ = (
+        "plan", "link", "head", "tree", "place", "record", "base", "findings", "taken", "made", "fresh", "at", "fk",
+        "index", "counts", "later", "claims", "park", "known",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, link: str, tree: Any, head: Any, place: str, park: bool) -> None:
+        self.plan, self.link, self.tree, self.head, self.place, self.park = plan, link, tree, head, place, park
+        self.record: ChildRecord = None  # type: ignore[assignment]
+        self.base = b""
+        self.findings: list[Finding] = []
+        self.taken: dict[int, str] = {}
+        self.made: dict[Any, Any] = {}
+        self.fresh: list[tuple[Any, Any, str]] = []
+        self.at: dict[str, Any] = {}
+        self.fk: dict[str, Any] = {}
+        self.index: dict[str, dict[Any, list[tuple[int, Any]]]] = {}
+        self.counts: dict[Any, int] = {}
+        self.later: list[tuple[Row, Any, Any, Any]] = []
+        self.claims: dict[int, Claim] = {}
+        self.known: dict[Any, str] | None = None
+
+    def note(self, kind: str, row: str, table: str = "") -> None:
+        """Record a finding."""
+        self.findings.append(Finding(kind, row, table, self.place))
+
+    def mint(self, *parts: Any) -> str:
+        """An id for an item that has none: the same for the same link, record, group, parent and identity."""
+        text = "\x1f".join([part if part.__class__ is str else repr(part) for part in parts])
+        return "hub-" + blake2b(self.base + text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+
+    def bad(self, way: Way, kind: str, reason: str) -> None:
+        """A cell that its row cannot read: park the record, or note it and let the text stay in the rest."""
+        if self.park or way.row.parks(way):
+            raise RecordError(reason, place=self.place, row=f"{way.row.file} {way.row.place}", table=way.table)
+        self.note(kind, way.row.place, way.table)
+
+
+def slow(c: Reading, way: Way, holder: Any, name: str, text: Any, spell: dict[str, Any]) -> Any:
+    """A cell just taken out that is not in canonical spelling; its value, or MISS with the cell put back."""
+    if text.__class__ is dict or text.__class__ is list:
+        holder[name] = text
+        c.bad(way, "shape", "a text is expected, the field holds other fields")
+        return MISS
+    value = value_of(c, way, text)
+    if value is MISS:
+        holder[name] = text
+        return MISS
+    return keep(way, text, value, spell)
+
+
+def value_of(c: Reading, way: Way, text: Any) -> Any:
+    """The value of one text, None, or MISS when nothing is said or it is bad (which is noted)."""
+    if text is None:
+        return None if way.nulls else MISS
+    if text in way.none:
+        return None
+    if text in way.absent:
+        return MISS
+    try:
+        value = way.decode(text)
+    except ValueError:
+        unknown = way.bound is not None
+        c.bad(way, "unknown code" if unknown else "bad value", "the code table has no such code" if unknown else f"is not readable as {way.codec.name}")
+        return MISS
+    if way.codec.flag is not None and (fault := way.codec.flag(value)):
+        c.note("check", f"{way.row.place} {way.codec.name}: {fault}")
+    return value
+
+
+def keep(way: Way, text: Any, value: Any, spell: dict[str, Any]) -> Any:
+    """Keep the text by its row where writing the value would not give it again; the value."""
+    if way.index == 0 and way.writes and _written(way, value) == text and isinstance(text, Token) == way.tokens[0] or text is None and way.nulls:
+        if value is not None and not way.spec.since:
+            way.remember(text, value)
+    elif way.writes or not way.shadowed:
+        spell[way.key] = pack(text)
+    return value
+
+
+def _written(way: Way, value: Any) -> Any:
+    if value is None:
+        return way.none[0] if way.none else None
+    try:
+        return way.encode(value)
+    except ValueError:
+        return MISS
+
+
+def read_row(c: Reading, row: Row, o: Any, t: Any, spell: dict[str, Any]) -> None:
+    """A row the general way: the first alternative that has cells wins."""
+    for way in row.reading:
+        trees = [c.head if cell.root == "@" else c.tree if cell.root == "/" else t for cell in way.theirs]
+        texts = [cell.look(tree, c.taken) for cell, tree in zip(way.theirs, trees, strict=True)]
+        if all(text is MISS for text in texts):
+            continue
+        value = _SHAPES[way.shape](c, way, texts, trees, spell)
+        if value is not MISS:
+            _set(c, row, o, value)
+        return
+
+
+def _set(c: Reading, row: Row, o: Any, value: Any) -> None:
+    values = value if len(row.ours) > 1 else (value,)
+    for ours, one in zip(row.ours, values, strict=True):
+        if one is not MISS:
+            setattr(ours.make(o, c), ours.steps[-1].name, one)
+
+
+def _drop(c: Reading, way: Way, trees: list[Any], texts: list[Any]) -> None:
+    for cell, tree, text in zip(way.theirs, trees, texts, strict=True):
+        if text is not MISS and cell.root == "":
+            cell.drop(tree, c.taken)
+
+
+def _cell(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict[str, Any]) -> Any:
+    text = texts[0]
+    if text.__class__ is dict or text.__class__ is list:
+        c.bad(way, "shape", "a text is expected, the field holds other fields")
+        return MISS
+    value = value_of(c, way, text)
+    if value is not MISS:
+        _drop(c, way, trees, texts)
+        if way.theirs[0].root == "":
+            keep(way, text, value, spell)
+    return value
+
+
+def _cells(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict[str, Any]) -> Any:
+    if any(text.__class__ is dict or text.__class__ is list for text in texts):
+        c.bad(way, "shape", "a text is expected, the field holds other fields")
+        return MISS
+    said = [None if text is MISS or text in way.absent else text for text in texts]
+    if all(text is None for text in said):
+        return MISS
+    try:
+        value = way.decode(tuple("" if text is None else text for text in said) if way.bound is not None else tuple(said))
+    except ValueError:
+        c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
+        return MISS
+    values = value if len(way.row.ours) > 1 else (value,)
+    values = tuple(MISS if one is None or one == "" else one for one in values)
+    _drop(c, way, trees, texts)
+    back = cells_of(way, [UNSET if one is MISS else one for one in values])
+    read = {cell.path.text: pack(text) for cell, text in zip(way.theirs, texts, strict=True) if text is not MISS and cell.root == ""}
+    if way.index or not way.writes or back != read:
+        spell[way.key] = read
+    return values if len(way.row.ours) > 1 else values[0]
+
+
+def cells_of(way: Way, values: list[Any]) -> dict[str, Any] | None:
+    """What a way of several cells or values writes, by their paths; None when it cannot say them."""
+    given = [None if one is UNSET else one for one in values]
+    try:
+        if way.bound is not None:
+            texts = way.encode(tuple(one or "" for one in given) if len(given) > 1 else given[0])
+        else:
+            texts = way.encode(tuple(given) if len(given) > 1 else given[0])
+    except (ValueError, TypeError, AttributeError):
+        return None
+    texts = texts if isinstance(texts, tuple) else (texts,)
+    return {
+        cell.path.text: Token(text) if token else text
+        for cell, text, token in zip(way.theirs, texts, way.tokens, strict=True)
+        if text not in (None, "") and cell.root == ""
+    }
+
+
+def _list(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict[str, Any]) -> Any:
+    items = texts[0]
+    if items.__class__ is not list:
+        if items is None and way.nulls:
+            _drop(c, way, trees, texts)
+            return None
+        c.bad(way, "shape", "a list is expected")
+        return MISS
+    if tuple(items) == way.none and items:
+        _drop(c, way, trees, texts)
+        return None
+    if not items:
+        return MISS
+    good, left = [], {}
+    for n, text in enumerate(items):
+        value = value_of(c, way, text) if isinstance(text, str) else MISS
+        if value is MISS or value is None:
+            left[str(n)] = text
+        else:
+            good.append((text, value))
+    if left:
+        for ours in way.row.ours:
+            partial(c, ours.full)
+        if not good:
+            return MISS
+        way.theirs[0].holder(trees[0], c.taken)[way.theirs[0].name] = {"[]": left}
+    else:
+        _drop(c, way, trees, texts)
+    read = [pack(text) for text, _ in good]
+    if way.index or not way.writes or [_written(way, value) for _, value in good] != read:
+        spell[way.key] = read
+    return [value for _, value in good]
+
+
+def partial(c: Reading, path: str) -> None:
+    """The record knows this list only in part."""
+    source = c.record.source
+    if source.partial is UNSET or source.partial is None:
+        source.partial = []
+    if path not in source.partial:
+        source.partial.append(path)
+
+
+def _flags(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict[str, Any]) -> Any:
+    flags = texts[0]
+    assert way.bound is not None
+    if flags.__class__ is not dict:
+        if flags in way.absent or flags is None:
+            return MISS
+        c.bad(way, "shape", "an object of flags is expected")
+        return MISS
+    yes, no = way.spec.words
+    read = {name: flags[name] for name in list(flags) if name in way.bound.read and flags[name] in (yes, no)}
+    for name in flags:
+        if name in way.bound.read and name not in read and flags[name] not in way.absent:
+            c.bad(way, "bad value", "a flag holds neither of the row's words")
+    if not read:
+        return MISS
+    for name in read:
+        del flags[name]
+    if not flags:
+        _drop(c, way, trees, texts)
+    value = [way.bound.read[name] for name, text in read.items() if text == yes]
+    value.sort(key=list(way.bound.write).index)
+    if way.index or not way.writes or flags_of(way, value) != read or any(isinstance(text, Token) for text in read.values()):
+        spell[way.key] = {name: pack(text) for name, text in read.items()}
+    return value
+
+
+def flags_of(way: Way, value: list[str]) -> dict[str, str]:
+    """Every flag of the table with its word for this list of codes."""
+    assert way.bound is not None
+    yes, no = way.spec.words
+    return {name: yes if code in value else no for code, name in way.bound.write.items()}
+
+
+_SHAPES = {"cell": _cell, "cells": _cells, "list": _list, "flags": _flags}
+
+
+def set_later(c: Reading, row: Row, o: Any, t: Any) -> None:
+    """A copy of what stands elsewhere: take it out, compare when the record is whole."""
+    for way in row.ways:
+        cell = way.theirs[0]
+        if len(way.theirs) != 1 or cell.root:
+            return
+        text = cell.look(t, c.taken)
+        if text is MISS or text.__class__ is dict or text.__class__ is list:
+            continue
+        cell.drop(t, c.taken)
+        c.later.append((row, o, t, text))
+        return
+
+
+def ident(c: Reading, scope: Scope, o: Any) -> None:
+    """Give an item its id and count the occurrences of its key."""
+    above = c.at[scope.parent.name].id if scope.nested else ""  # type: ignore[union-attr]
+    key = tuple([ours.get(o) for ours in scope.keys]) if len(scope.keys) != 1 else scope.keys[0].get(o)
+    counted = (scope.name, above, key)
+    n = c.counts.get(counted, 0)
+    c.counts[counted] = n + 1
+    if n and (any(one is not UNSET for one in key) if key.__class__ is tuple else key is not UNSET):
+        c.note("repeated key", f"[each.{scope.name}]")
+    if o.id is UNSET:
+        if c.known is not None and (scope.name, above, key, n) in c.known:
+            o.id = c.known[scope.name, above, key, n]
+        elif key.__class__ is str:
+            o.id = c.mint(scope.name, above, key, str(n))
+        else:
+            said = [None if one is UNSET else one for one in (key if key.__class__ is tuple else (key,))]
+            o.id = c.mint(scope.name, above, said, str(n))
+
+
+def claim(c: Reading, scope: Scope, o: Any, t: Any) -> None:
+    """The items of one group for one parent: taken out of the tree, read, put into the record's list."""
+    cell = scope.theirs
+    assert cell is not None
+    if not cell.path.steps:
+        sub = {name: t.pop(name) for name in scope.own_cells if name in t}
+        if sub:
+            _add(c, scope, o, scope.read(sub, c))
+        return
+    if scope.theirs_rooted and scope.on:
+        key = c.fk.get(scope.parent.name) if scope.parent is not None else None
+        if key is not None:
+            for n, one in _index(c, scope).pop(key, ()):
+                _take(c, scope, o, n, one)
+        return
+    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken)
+    if holder is None:
+        return
+    value = holder.get(cell.name, MISS)
+    if value.__class__ is dict and not scope.many:
+        cell.drop(t, c.taken)
+        _add(c, scope, o, scope.read(value, c))
+    elif value.__class__ is list and value and scope.many:
+        _claim_list(c, scope, o, t, holder, value)
+    elif value is not MISS and value is not None and value != [] and value not in ("", {}):
+        c.note("shape", f"[each.{scope.name}]")
+
+
+def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, items: list[Any]) -> None:
+    cell = scope.theirs
+    assert cell is not None
+    if not scope.shared and not scope.plain and scope.their_match is None and all([one.__class__ is dict for one in items]):
+        add, read = _adder(c, scope, o), scope.read
+        for one in items:
+            add(read(one, c))
+        _prune(cell, c.tree if scope.theirs_rooted else t)
+        return
+    held = c.claims.get(id(items))
+    if held is None:
+        held = c.claims[id(items)] = Claim(holder, cell.name, items)
+    for n, one in list(held.free.items()):
+        if _fits(scope, one):
+            item = scope.read({".": one} if scope.plain else one, c)
+            if item is None:
+                partial(c, scope.ours_prefix.removesuffix("[]"))
+                continue
+            del held.free[n]
+            held.taken.append((n, item))
+            _add(c, scope, o, item)
+    if not scope.shared:
+        settle(c, held, None if scope.theirs_rooted else (cell, t))
+
+
+def _fits(scope: Scope, one: Any) -> bool:
+    if not isinstance(one, str if scope.plain else dict):
+        return False
+    return scope.their_match is None or scope.their_match(one)
+
+
+def settle(c: Reading, held: Claim, prune: Any = None) -> None:
+    """Groups are done with a list: what nobody took stays as the rest, and places are kept where order needs them."""
+    if held.free:
+        if held.taken:
+            held.holder[held.name] = {"[]": {str(n): one for n, one in held.free.items()}}
+    elif prune is not None:
+        _prune(prune[0], prune[1])
+    else:
+        held.holder.pop(held.name, None)
+    unordered = c.plan.schema is not None and c.plan.schema.unordered
+    if not unordered and held.taken and (held.free or [n for n, _ in held.taken] != list(range(held.total))):
+        for n, item in held.taken:
+            extra(c, item).place = n
+
+
+def settle_shared(c: Reading, t: Any, cells: list[Any]) -> None:
+    """At the end of a scope: the lists that several of its groups shared."""
+    for cell in cells:
+        holder = cell.holder(t, c.taken)
+        value = holder.get(cell.name) if holder is not None else None
+        held = c.claims.pop(id(value), None) if value.__class__ is list else None
+        if held is not None:
+            settle(c, held, (cell, t))
+
+
+def _prune(cell: Any, t: Any) -> None:
+    chain = []
+    at = t
+    for step, _ in cell.steps[:-1]:
+        chain.append((at, step.name))
+        at = at[step.name]
+        if at.__class__ is not dict:
+            return
+    at.pop(cell.name, None)
+    for holder, name in reversed(chain):
+        if holder[name]:
+            return
+        del holder[name]
+
+
+def _index(c: Reading, scope: Scope) -> dict[Any, list[tuple[int, Any]]]:
+    """The items of a rooted list by the parent's cell that they name."""
+    found = c.index.get(scope.name)
+    if found is None:
+        found = c.index[scope.name] = {}
+        cell = scope.theirs
+        assert cell is not None
+        holder = cell.holder(c.tree, c.taken)
+        items = holder.get(cell.name) if holder is not None else None
+        if items.__class__ is list and items:
+            held = c.claims.get(id(items))
+            if held is None:
+                held = c.claims[id(items)] = Claim(holder, cell.name, items)
+            foreign = next(iter(scope.on))
+            for n, one in held.free.items():
+                if _fits(scope, one):
+                    found.setdefault(one.get(foreign) or None, []).append((n, one))
+    return found
+
+
+def _take(c: Reading, scope: Scope, o: Any, n: int, one: Any) -> None:
+    for foreign in scope.on:
+        if one.get(foreign):
+            del one[foreign]
+    stub = n < 0
+    item = scope.read(one, c)
+    if stub:
+        item.stub = True
+    else:
+        assert scope.theirs is not None
+        held = _held(c, scope)
+        if held is not None:
+            held.free.pop(n, None)
+            held.taken.append((n, item))
+    _add(c, scope, o, item)
+
+
+def _held(c: Reading, scope: Scope) -> Claim | None:
+    cell = scope.theirs
+    assert cell is not None
+    holder = cell.holder(c.tree, c.taken)
+    return c.claims.get(id(holder.get(cell.name))) if holder is not None else None
+
+
+def _add(c: Reading, scope: Scope, o: Any, item: Any) -> None:
+    _adder(c, scope, o)(item)
+
+
+def _adder(c: Reading, scope: Scope, o: Any) -> Any:
+    at = c.record if scope.ours_rooted else o
+    for step in scope.our_steps[:-1]:
+        value = getattr(at, step.name)
+        if value is UNSET or value is None:
+            value = step.field.part()  # type: ignore[misc]
+            setattr(at, step.name, value)
+        at = value
+    name = scope.our_steps[-1].name
+    items = getattr(at, name)
+    if items is UNSET or items is None:
+        items = []
+        setattr(at, name, items)
+        if scope.spec is not None and scope.spec.partial:
+            partial(c, scope.ours_prefix.removesuffix("[]"))
+    return items.append
+
+
+def link_up(c: Reading, scope: Scope, o: Any) -> None:
+    """Set the cells of ours that say whose item this is (`on`, when ours is the flat side)."""
+    for names, group, path in scope.on_ours:
+        value = path.get(c.at[group]) if group in c.at else UNSET
+        if value is not UNSET:
+            put(o, names, value)
+
+
+def orphans(c: Reading, joined: list[Scope]) -> None:
+    """Items that name a parent nobody has: a stub parent holds them. Children first, so that stubs find their own."""
+    for below in joined:
+        parent = below.parent
+        assert parent is not None
+        for key, items in list(_index(c, below).items()):
+            if not items:
+                continue
+            c.note("no parent", f"[each.{below.name}]")
+            tree = {} if key is None else {next(iter(below.on.values())): key}
+            _index(c, below)[key if key is not None else _LONE] = _index(c, below).pop(key)
+            if parent.theirs_rooted and parent.on:
+                _index(c, parent).setdefault(None, []).append((-1, {**tree, **({"\0lone": True} if key is None else {})}))
+            else:
+                _stub(c, parent, tree, key)
+
+
+_LONE = "\0lone"
+
+
+def _stub(c: Reading, scope: Scope, tree: Any, key: Any) -> None:
+    if key is None:
+        tree["\0lone"] = True
+    item = scope.read(tree, c)
+    item.stub = True
+    _add(c, scope, c.record, item)
+
+
+def parent_cell(t: Any, name: str) -> Any:
+    """The cell of a parent that its rooted children name; a stub without one answers for all that name none."""
+    if "\0lone" in t:
+        del t["\0lone"]
+        return _LONE
+    return t.get(name) or None
+
+
+def extra(c: Reading, item: Any) -> Extra:
+    """The extras of an item for this link, made when missing."""
+    if item.extras is UNSET:
+        item.extras = {}
+    found = item.extras.get(c.link)
+    if found is None:
+        found = item.extras[c.link] = Extra()
+    return found
+
+
+def finish(c: Reading) -> None:
+    """The record is read: settle rooted lists, mint what rows made, compare the copies."""
+    for held in c.claims.values():
+        settle(c, held)
+    for item, owner, text in c.fresh:
+        if item.id is UNSET:
+            item.id = c.mint(text, getattr(owner, "id", ""))
+    for row, o, _, text in c.later:
+        expected = expected_of(row, o, c.record)
+        if expected is MISS or expected != text:
+            found = extra(c, o)
+            found.spell = found.spell or {}
+            found.spell["!" + row.key] = [pack(text), None if expected is MISS else pack(expected)]
+            if expected is not MISS:
+                c.note("conflict", row.place)
+
+
+def expected_of(row: Row, o: Any, record: ChildRecord) -> Any:
+    """The text that a row of one cell writes for the record as it is, or MISS."""
+    for way in row.writing:
+        if not all(fires(condition, o, (), record) != negated for condition, negated in way.conditions):
+            continue
+        values = [ours.get(o, record) for ours in row.ours]
+        if all(value is UNSET for value in values):
+            continue
+        if values[0] is None and len(values) == 1:
+            return way.none[0] if way.none else None if way.nulls else MISS
+        try:
+            text = way.encode(values[0] if len(values) == 1 else values)
+        except (ValueError, TypeError, AttributeError):
+            continue
+        return way.said(text) if isinstance(text, str) else MISS
+    return MISS
+
+
+def fires(condition: Any, o: Any, above: Any, record: Any) -> bool:
+    """Whether a condition holds for an item, those around it or the record: true if true at any."""
+    return any(condition(one) is True for one in (o, *above, record))
+
+
+__all__ = [
+    "Finding", "Ours", "Reading", "Way", "cells_of", "claim", "expected_of", "finish", "fires", "flags_of", "ident", "link_up",
+    "orphans", "parent_cell", "read_row", "set_later", "settle_shared", "slow", "tree_values",
+]  # fmt: skip

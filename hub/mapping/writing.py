@@ -1,0 +1,446 @@
+"""Writing the record as theirs: what the compiled functions call for everything that is not the common case.
+
+Whatever of the record does not reach the target is counted in the account, by what became of it and by its path.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from hub.adapter import Token
+from hub.errors import RecordError
+from hub.mapping.access import MISS, Ours, OurStep, reach, tree_put
+from hub.mapping.bind import Plan, Row, Scope, Way
+from hub.mapping.extras import arrange, grow, unpack
+from hub.mapping.reading import Finding, cells_of, expected_of, fires, flags_of
+from hub.model import ChildRecord, fields
+
+WITHHELD, NARROWED, UNSAYABLE = "withheld", "narrowed", "unsayable"
+
+
+class Writing:
+    """One record being written. account: (what, path of the leaf) -> how many values."""
+
+    __slots__ = ("plan", "link", "record", "tree", "account", "findings", "taken", "claimed", "places", "done", "strict", "above", "at")
+
+    def __init__(self, plan: Plan, link: str, record: ChildRecord, strict: bool) -> None:
+        self.plan, self.link, self.record, self.strict = plan, link, record, strict
+        self.tree: dict[str, Any] = {}
+        self.account: dict[tuple[str, str], int] = {}
+        self.findings: list[Finding] = []
+        self.taken: dict[int, str] = {}
+        self.claimed: set[int] = set()
+        self.places: dict[int, tuple[list[Any], list[int | None]]] = {}
+        self.done: set[tuple[int, str]] = set()
+        self.above: list[Any] = []
+        self.at: dict[str, Any] = {}
+
+    def count(self, what: str, path: str) -> None:
+        """One more value of this leaf of which that became."""
+        key = (what, path)
+        self.account[key] = self.account.get(key, 0) + 1
+
+
+def start(c: Writing, extras: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The tree to write into, with this link's rest in it, and the kept spellings."""
+    found = extras.get(c.link)
+    if found is None:
+        return {}, None
+    return (grow(found.rest, c.places) if found.rest else {}), found.spell
+
+
+def box(t: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object at a name, made when missing; what else the rest holds there gives way."""
+    found = t.get(name)
+    if found.__class__ is not dict:
+        found = t[name] = {}
+    return found  # type: ignore[no-any-return]
+
+
+def unusual(c: Writing, way: Way, value: Any, path: str) -> Any:
+    """The text of a value that is not among the known canonical pairs, or MISS when nothing is written."""
+    if value is None:
+        if way.none:
+            return way.said(way.none[0])
+        if way.nulls:
+            return None
+        c.count(NARROWED, path)
+        return MISS
+    try:
+        text = way.encode(value)
+        narrowed = way.decode(text) != value
+    except (ValueError, TypeError, AttributeError):
+        return _unsayable(c, way, path)
+    if text.__class__ is not str or text in way.special or (way.length and len(text) > way.length):
+        return _unsayable(c, way, path)
+    said = way.said(text)
+    if narrowed:
+        c.count(NARROWED, path)
+    elif way.codec.memo and len(way.unmemo) < 100_000 and way.fast == "memo":
+        way.unmemo[value] = said
+    return said
+
+
+def _unsayable(c: Writing, way: Way, path: str) -> Any:
+    cell = None
+    if c.plan.schema is not None:
+        cell = c.plan.schema.by_path.get(way.row.scope.cell_path(way.theirs[0]))
+    if cell is not None and cell.required and c.strict:
+        raise RecordError("the value cannot be said in this format, which requires the field", row=way.row.place, table=way.table)
+    c.count(UNSAYABLE, path)
+    return MISS
+
+
+def lost(c: Writing, value: Any, path: str, what: str = WITHHELD) -> None:
+    """Count every leaf below a value that nothing carries."""
+    if value.__class__ is list:
+        if value and isinstance(value[0], msgspec.Struct):
+            for one in value:
+                lost(c, one, path + "[]", what)
+        else:
+            c.count(what, path)
+    elif isinstance(value, msgspec.Struct):
+        for one in fields(type(value)):
+            inner = getattr(value, one.name)
+            if inner is not UNSET and one.name not in _OWN:
+                lost(c, inner, f"{path}.{one.name}", what)
+    elif value is not UNSET:
+        c.count(what, path)
+
+
+_OWN = {"id", "removed", "stub"}
+
+
+def pick(c: Writing, ours: Ours, step: OurStep, items: Any) -> Any:
+    """The item that a filtered row speaks of, claimed by it; None when there is none."""
+    if items is UNSET or items is None:
+        return None
+    found = ours.pick(items, step)
+    if found is not None:
+        c.claimed.add(id(found))
+    return found
+
+
+def hollow(c: Writing, item: Any, leaves: tuple[tuple[str, ...], ...], tests: tuple[str, ...], path: str) -> None:
+    """An item that a filtered row speaks of without a value to write: its tests do not reach the target either."""
+    if all(reach(item, names) in (UNSET, None) for names in leaves):
+        for name in tests:
+            c.count(WITHHELD, f"{path}.{name}")
+
+
+def left(c: Writing, items: Any, path: str) -> None:
+    """At the end of a scope: items of a list that no row and no group claimed."""
+    if items is UNSET or items is None:
+        return
+    for one in items:
+        if id(one) not in c.claimed:
+            lost(c, one, path + "[]", "removed" if one.removed is True else WITHHELD)
+
+
+def write_row(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any] | None) -> None:
+    """A row the general way: the alternative that read the value if it is unchanged, else the first that can say it."""
+    if row.only_out:
+        _copy(c, row, o, t, spell)
+        return
+    values = [ours.get(o, c.record) for ours in row.ours]
+    if all(value is UNSET for value in values):
+        return
+    if spell and any(_again(c, way, values, t, spell) for way in row.ways if way.key in spell and _allowed(c, way, o)):
+        return
+    allowed = [way for way in row.writing if _allowed(c, way, o)]
+    for way in allowed:
+        if _write(c, way, values, t, last=way is allowed[-1]):
+            return
+    if not allowed:
+        for ours, value in zip(row.ours, values, strict=True):
+            if value is not UNSET:
+                c.count(WITHHELD, ours.full)
+
+
+def _allowed(c: Writing, way: Way, o: Any) -> bool:
+    return all(fires(condition, o, c.above, c.record) != negated for condition, negated in way.conditions)
+
+
+def _free(c: Writing, way: Way, t: dict[str, Any]) -> bool:
+    """Whether no earlier row wrote the cell; it is taken now."""
+    key = (id(t), way.theirs[0].path.text)
+    if key in c.done:
+        return False
+    c.done.add(key)
+    return True
+
+
+def _write(c: Writing, way: Way, values: list[Any], t: dict[str, Any], last: bool) -> bool:
+    """Write the values by one way; False when it cannot say them. Only the last way accounts for that."""
+    if way.shape == "cells":
+        texts = cells_of(way, values)
+        if texts is None or not texts:
+            if last:
+                for ours, value in zip(way.row.ours, values, strict=True):
+                    if value is not UNSET:
+                        c.count(UNSAYABLE, ours.full)
+            return False
+        if _free(c, way, t):
+            for cell in way.theirs:
+                if cell.path.text in texts:
+                    cell.put(t, c.taken, texts[cell.path.text])
+        for ours, value, back in zip(way.row.ours, values, means(way, texts), strict=True):
+            if value is not UNSET and value != back:
+                c.count(NARROWED, ours.full)
+        return True
+    value, path = values[0], way.row.ours[0].full
+    if way.shape == "flags":
+        return _write_flags(c, way, value, path, t)
+    if way.shape == "list":
+        return _write_list(c, way, value, path, t)
+    if not last and _mute(way, value):
+        return False
+    text = unusual(c, way, value, path)
+    if text is not MISS and _free(c, way, t):
+        way.theirs[0].put(t, c.taken, text)
+    return text is not MISS
+
+
+def _mute(way: Way, value: Any) -> bool:
+    if value is None:
+        return not way.none and not way.nulls
+    try:
+        return way.encode(value) in way.special
+    except (ValueError, TypeError, AttributeError):
+        return True
+
+
+def _write_flags(c: Writing, way: Way, value: Any, path: str, t: dict[str, Any]) -> bool:
+    assert way.bound is not None
+    if value is None:
+        c.count(NARROWED, path)
+        return True
+    if any(code not in way.bound.write for code in value):
+        c.count(UNSAYABLE, path)
+    if _free(c, way, t):
+        cell = way.theirs[0]
+        flags = box(cell.holder(t, c.taken, make=True), cell.name)
+        flags.update(flags_of(way, value))
+    return True
+
+
+def _write_list(c: Writing, way: Way, value: Any, path: str, t: dict[str, Any]) -> bool:
+    cell = way.theirs[0]
+    if value is None:
+        if way.none:
+            cell.put(t, c.taken, list(way.none))
+        elif way.nulls:
+            cell.put(t, c.taken, None)
+        else:
+            c.count(NARROWED, path)
+        return True
+    texts = [text for one in value if (text := unusual(c, way, one, path)) is not MISS]
+    if texts and tuple(texts) == way.none:
+        c.count(UNSAYABLE, path)
+        return True
+    if not texts or not _free(c, way, t):
+        return True
+    holder = cell.holder(t, c.taken, make=True)
+    kept = holder.get(cell.name)
+    if kept.__class__ is list and id(kept) in c.places:
+        for text in texts:
+            append(c, kept, text, None)
+    else:
+        holder[cell.name] = texts
+    return True
+
+
+def append(c: Writing, items: list[Any], one: Any, place: int | None) -> None:
+    """One more item of a list of theirs, with its place when it had one."""
+    known = c.places.get(id(items))
+    if known is None and place is not None:
+        known = c.places[id(items)] = (items, [None] * len(items))
+    items.append(one)
+    if known is not None:
+        known[1].append(place)
+
+
+def _again(c: Writing, way: Way, values: list[Any], t: dict[str, Any], spell: dict[str, Any]) -> bool:
+    """Write the kept spelling of a row if it still means the value at hand."""
+    saved = spell[way.key]
+    try:
+        said = means(way, saved)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return False
+    if said != [None if value is UNSET else value for value in values]:
+        return False
+    if way.shape == "cells":
+        for cell in way.theirs:
+            if cell.path.text in saved:
+                cell.put(t, c.taken, unpack(saved[cell.path.text]))
+    elif way.shape == "flags":
+        cell = way.theirs[0]
+        box(cell.holder(t, c.taken, make=True), cell.name).update({name: unpack(text) for name, text in saved.items()})
+    elif way.shape == "list":
+        cell = way.theirs[0]
+        kept = cell.holder(t, c.taken, make=True).get(cell.name)
+        if kept.__class__ is list and id(kept) in c.places:
+            places = c.places[id(kept)][1]
+            fresh = [n for n, place in enumerate(places) if place is None]
+            for n in reversed(fresh):
+                del kept[n], places[n]
+            for text in saved:
+                append(c, kept, unpack(text), None)
+        else:
+            cell.put(t, c.taken, [unpack(text) for text in saved])
+    else:
+        way.theirs[0].put(t, c.taken, unpack(saved))
+    c.done.add((id(t), way.theirs[0].path.text))
+    return True
+
+
+def means(way: Way, saved: Any) -> list[Any]:
+    """The values of a kept spelling, in the order of the row's paths."""
+    if way.shape == "flags":
+        assert way.bound is not None
+        value = [way.bound.read[name] for name, text in saved.items() if unpack(text) == way.spec.words[0]]
+        return [sorted(value, key=list(way.bound.write).index)]
+    if way.shape == "list":
+        return [[way.decode(unpack(text)) for text in saved]]
+    if way.shape == "cells":
+        texts = [None if text in way.absent else text for text in (saved.get(cell.path.text) for cell in way.theirs)]
+        found = way.decode(tuple("" if text is None else text for text in texts) if way.bound is not None else tuple(texts))
+        values = found if len(way.row.ours) > 1 else (found,)
+        return [None if one == "" else one for one in values]
+    text = unpack(saved)
+    return [None if text is None or text in way.none else way.decode(text)]
+
+
+def respell(c: Writing, scope: Scope, o: Any, t: dict[str, Any], spell: dict[str, Any]) -> None:
+    """After the rows: give back the spellings that were kept and still mean the value at hand."""
+    for row in scope.rows:
+        for way in row.ways:
+            if way.key in spell and not row.only_out and (way.writes or not way.shadowed) and _allowed(c, way, o):
+                values = [ours.get(o, c.record) for ours in row.ours]
+                if not all(value is UNSET for value in values):
+                    _again(c, way, values, t, spell)
+
+
+def _copy(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any] | None) -> None:
+    """A row that only writes: what the record says now, unless a conflicting copy stood beside just that."""
+    way = row.ways[0]
+    text = expected_of(row, o, c.record)
+    saved = (spell or {}).get("!" + row.key)
+    if saved is not None and unpack(saved[1]) == (None if text is MISS else text):
+        text = unpack(saved[0])
+    if text is not MISS and _free(c, way, t):
+        way.theirs[0].put(t, c.taken, text)
+
+
+def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
+    """The items of one group for one parent, written and put into their place in the tree."""
+    at = c.record if scope.ours_rooted else o
+    for step in scope.our_steps[:-1]:
+        at = getattr(at, step.name)
+        if at is UNSET or at is None:
+            return
+    items = getattr(at, scope.our_steps[-1].name)
+    if items is UNSET or not items:
+        return
+    n = 0
+    for item in items:
+        if id(item) in c.claimed or (scope.match is not None and not scope.match(item)):
+            continue
+        if scope.on_ours and not _belongs(c, scope, item):
+            continue
+        c.claimed.add(id(item))
+        if item.removed is True and not scope.maps_removed:
+            lost(c, item, scope.ours_prefix, "removed")
+        elif n and not scope.many:
+            c.findings.append(Finding("second item", f"[each.{scope.name}]"))
+            lost(c, item, scope.ours_prefix, "second")
+        else:
+            _put(c, scope, item, t)
+            n += item.stub is not True
+
+
+def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
+    """Whether an item of a flat list names the parent at hand; what it does not say of those around it is defaulted."""
+    silent = []
+    for n, (names, group, path) in enumerate(scope.on_ours):
+        said, wanted = reach(item, names), path.get(c.at[group])
+        if said is UNSET and n:
+            silent.append(f"{scope.ours_prefix}.{'.'.join(names)}")
+        elif wanted is UNSET or said != wanted:
+            return False
+    for name in silent:
+        c.count("defaulted", name)
+    return True
+
+
+def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
+    cell = scope.theirs
+    assert cell is not None
+    c.above.append(item)
+    c.at[scope.name] = item
+    made = scope.write(item, c)
+    c.above.pop()
+    if item.stub is True:
+        return
+    if cell.path.steps:
+        for test in cell.path.steps[-1].tests:
+            if test.value is not None and not scope.plain:
+                tree_put(made, test.path, test.value)
+    for foreign, name in scope.on.items():
+        if t.get(name) is not None:
+            made[foreign] = t[name]
+    if not cell.path.steps:
+        t.update(made)
+        return
+    if scope.plain:
+        if "." not in made:
+            return
+        made = made["."]
+    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
+    if not scope.many:
+        holder[cell.name] = made
+        return
+    found = holder.get(cell.name)
+    if found.__class__ is not list:
+        found = holder[cell.name] = []
+    extras = item.extras.get(c.link) if item.extras is not UNSET else None
+    append(c, found, made, extras.place if extras is not None else None)
+
+
+def unclaimed(c: Writing, scope: Scope) -> None:
+    """At the very end: items of flat lists whose parent is not there (ours rooted)."""
+    for group in scope.walk():
+        if not group.ours_rooted or not group.on_ours:
+            continue
+        at: Any = c.record
+        for step in group.our_steps:
+            at = getattr(at, step.name) if at is not UNSET and at is not None else UNSET
+        for item in at if at is not UNSET and at is not None else ():
+            if id(item) not in c.claimed and (group.match is None or group.match(item)):
+                c.claimed.add(id(item))
+                if item.removed is not True:
+                    c.findings.append(Finding("no parent", f"[each.{group.name}]"))
+                lost(c, item, group.ours_prefix, "removed" if item.removed is True else "no parent")
+
+
+def need(c: Writing, t: Any, names: tuple[str, ...], prefix: str) -> None:
+    """Fields that the format requires and that the record says nothing of."""
+    for name in names:
+        if name not in t:
+            if c.strict:
+                raise RecordError("the format requires this field and the record does not say it", row=f"{prefix}{name}")
+            c.findings.append(Finding("required", f"{prefix}{name}"))
+
+
+def finish_writing(c: Writing) -> None:
+    """Put every list of theirs in its order."""
+    for items, places in c.places.values():
+        arrange(items, places)
+
+
+__all__ = [
+    "MISS", "Token", "box", "finish_writing", "hollow", "left", "lost", "need", "pick", "put_group", "respell", "start", "unclaimed", "unusual", "write_row",
+]  # fmt: skip
