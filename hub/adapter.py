@@ -8,6 +8,7 @@ pure: no clock, no socket, no logging, no other adapter.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +102,8 @@ class Schema:
 
 
 def _cell(words: list[str]) -> Cell:
+    if len(words) < 2:
+        raise DeclarationError("a schema line is: path type words…", place=" ".join(words))
     path, kind, *rest = words
     known: dict[str, Any] = {}
     for word in rest:
@@ -129,7 +132,7 @@ class Adapter:
     more can be read (after yielding all that could). Streaming: memory does not grow with the document.
     write(records, head): yields (part, bytes) in order; part is "" for a format of one file, else the part's name
     (`ssd_person.csv`). Streaming as well; an empty run of records gives a valid empty document.
-    schemas: by kind. editions: oldest first; the last is written when nobody says otherwise. suffix: of the file
+    schemas: by kind; None for a format that anybody may extend. editions: oldest first; the last is written when nobody says otherwise. suffix: of the file
     written (`.xml`), "" when a document is a folder or zip of parts. limit: most records a document.
     head(as_of, edition): a head for `write` when the records came from another format. normal(tree): the tree with
     everything the format cannot tell apart made the same (default: as it is). check(document): what breaks the
@@ -139,7 +142,7 @@ class Adapter:
     name: str
     read: Callable[[Document], Iterator[Theirs | RecordError]]
     write: Callable[[Iterable[Theirs], Tree], Iterator[tuple[str, bytes]]]
-    schemas: Mapping[str, Schema]
+    schemas: Mapping[str, Schema | None]
     editions: tuple[str, ...] = ("",)
     suffix: str = ""
     limit: int | None = None
@@ -167,8 +170,5 @@ def find(name: str) -> Adapter:
 
 def shipped() -> list[str]:
     """The names of the adapters in this installation, in alphabetical order."""
-    import pkgutil
-
-    import adapters
-
-    return sorted(module.name for module in pkgutil.iter_modules(adapters.__path__) if not module.name.startswith("_"))
+    package = importlib.import_module("adapters")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_"))

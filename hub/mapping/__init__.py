@@ -43,9 +43,9 @@ class Mapping:
     def __init__(self, adapter: Adapter, declaration: declare.Declaration, overlays: Iterable[Path] = ()) -> None:
         self.adapter, self.declaration = adapter, declaration
         self.kind, self.version, self.carries, self.file = declaration.theirs, declaration.version, declaration.carries, declaration.file
-        self.schema: Schema | None = adapter.schemas.get(self.kind)
-        if self.schema is None:
+        if self.kind not in adapter.schemas:
             raise DeclarationError(f"the adapter {adapter.name} has no records of kind {self.kind!r}", file=self.file)
+        self.schema: Schema | None = adapter.schemas[self.kind]
         self.tables = declare.tables(declaration, overlays, code_list)
         self.rules = [withhold.rule(spec) for spec in declaration.conditions]
         self._plans: dict[str, Plan] = {}

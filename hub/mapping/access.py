@@ -284,15 +284,20 @@ class Theirs:
                 chain.clear()
                 at = self._item(at[step.name], step, match, taken, False)
         if self.last_match is not None:
-            items = at[self.name]
-            del items[next(n for n, one in enumerate(items) if self.last_match(one))]
-            if items:
-                return
+            if len(at[self.name]) > 1:
+                return  # stays to keep its place among the others; writing replaces it, or clears it
         del at[self.name]
         for holder, name in reversed(chain):
             if holder[name]:
                 break
             del holder[name]
+
+    def clear(self, t: Any) -> None:
+        """For a last step with tests: take out the text that passes, which reading left to keep its place."""
+        holder = self.holder(t, {})
+        items = holder.get(self.name) if holder is not None else None
+        if self.last_match is not None and items.__class__ is list:
+            items[:] = [one for one in items if not self.last_match(one)]
 
     def put(self, t: Any, taken: dict[int, str], text: Any) -> None:
         """Write the cell, making what leads to it."""
@@ -336,6 +341,32 @@ def tree_values(tree: Any, path: Path) -> list[Any]:
             following += [v for v in values if inner is None or their_match(inner, {})(v)]
         found = following
     return [v for one in found for v in (one if one.__class__ is list else [one])]
+
+
+def tree_take(tree: Any, test: Test) -> None:
+    """Take away the text that a `=` test settles, where it stands alone: writing the item sets it again."""
+    chain: list[tuple[Any, Any]] = []
+    at = tree
+    *above, last = test.path.steps
+    for step in above:
+        if at.__class__ is not dict or step.name not in at:
+            return
+        chain.append((at, step.name))
+        at = at[step.name]
+        if step.many:
+            if at.__class__ is not list or len(at) != 1 or at[0].__class__ is not dict:
+                return
+            chain.append((at, 0))
+            at = at[0]
+            for inner in step.tests:
+                if inner.value is not None and len(inner.path.steps) == 1 and at.get(inner.path.names[0]) == inner.value:
+                    del at[inner.path.names[0]]
+    if at.__class__ is dict and at.get(last.name) == test.value:
+        del at[last.name]
+    for holder, key in reversed(chain):
+        if holder[key]:
+            return
+        del holder[key]
 
 
 def tree_put(tree: dict[str, Any], path: Path, text: str) -> None:

@@ -17,16 +17,12 @@ from hub.mapping import extras
 from hub.mapping.access import Ours, reach
 from hub.mapping.bind import Plan, Row, Scope, leaf_rows
 from hub.mapping.withhold import expand
+from hub.mapping.writing import ENGINE
 from hub.model import ChildRecord, leaves
 
 if TYPE_CHECKING:
     from hub.mapping import Mapping
 
-ENGINE = {
-    "source.link": "the hub names the link itself",
-    "source.edition": "the edition is the shape of what is written",
-    "source.partial": "says which lists are partial; travels with the record only",
-}
 _OWN = {
     "id": "kept where a row maps it, else the hub mints one",
     "removed": "an item that is gone is not written, unless a row says it",

@@ -61,7 +61,8 @@ class Way:
         if schema is None:
             return tuple(False for _ in self.theirs), 0, True
         found = [schema.by_path.get(self.row.scope.cell_path(t)) for t in self.theirs]
-        if any(cell is None and t.root != "@" and not t.path.filtered and not self.spec.flags for cell, t in zip(found, self.theirs, strict=True)):
+        shipped = self.row.file == self.row.scope.plan.declaration.files[0]
+        if shipped and any(cell is None and t.root != "@" and not t.path.filtered and not self.spec.flags for cell, t in zip(found, self.theirs, strict=True)):
             missing = next(t for cell, t in zip(found, self.theirs, strict=True) if cell is None and t.root != "@")
             self.row.fail(f"the format has no field {self.row.scope.cell_path(missing)!r}")
         tokens = tuple(bool(schema.bare and cell and cell.type in ("integer", "decimal", "boolean")) for cell in found)
@@ -71,7 +72,10 @@ class Way:
     def _shape(self) -> str:
         spec, row = self.spec, self.row
         if spec.codec:
-            self.codec = codecs.find(spec.codec)
+            try:
+                self.codec = codecs.find(spec.codec)
+            except DeclarationError as error:
+                row.fail(error.reason)
         if spec.flags:
             if len(spec.words) != 2:
                 row.fail('flags need words = ["yes", "no"]')
@@ -145,7 +149,7 @@ class Way:
     @property
     def fast(self) -> str:
         """How compiled code may do it: "memo", "text", "check" (text unless flagged), or "" for the general way."""
-        if self.shape != "cell" or self.conditions or self.codec.one_way or self.codec.narrows or self.row.ours[0].rooted:
+        if self.shape != "cell" or self.conditions or self.codec.one_way or self.row.ours[0].rooted:
             return ""
         first = self.theirs[0].path
         if not (first.plain or first.text == "." or (first.root == "@" and not any(step.many for step in first.steps))):
@@ -248,6 +252,7 @@ class Scope:
     made: tuple[tuple[tuple[str, ...], Any], ...] = ()
     theirs: Theirs | None = None
     their_match: Callable[[Any], bool] | None = None
+    their_tests: list[path.Test] = field(default_factory=list)
     theirs_rooted: bool = False
     many: bool = True
     plain: bool = False
@@ -292,6 +297,10 @@ class Plan:
             rows = lifted.rows if scope.spec is None else scope.spec.rows
             scope.rows = [row for row in (Row(spec, scope, schema) for spec in rows.values()) if row.ways]
             self._finish(scope)
+        written = {s.cell_path(t) for s in self.root.walk() for row in s.rows for way in row.writing for t in way.theirs}
+        for scope in self.root.walk():
+            for way in (way for row in scope.rows for way in row.ways):
+                way.shadowed = not way.writes and all(scope.cell_path(t) in written for t in way.theirs)
 
     def _group(self, spec: GroupSpec) -> None:
         place, file, names = f"[each.{spec.name}]", spec.file, self.declaration.names
@@ -333,10 +342,8 @@ class Plan:
                     other for rival in scope.rows for other in rival.ours
                     if other is not ours and _more_tests(other, ours)
                 ]  # fmt: skip
-        written = {t.path.text for row in scope.rows for way in row.writing for t in way.theirs}
         for row in scope.rows:
             for way in row.ways:
-                way.shadowed = not way.writes and any(t.path.text in written for t in way.theirs)
                 if scope.spec is not None and way.writes and any(t.root == "/" for t in way.theirs):
                     row.fail('a row to the root of their tree, from a group, only reads: way = "in"')
         for group in scope.groups:
@@ -344,6 +351,9 @@ class Plan:
         if scope.spec is None:
             return
         self._join(scope)
+        mapped = {scope.cell_path(t) for row in scope.rows for way in row.ways for t in way.theirs}
+        tests = scope.theirs.path.steps[-1].tests if scope.theirs is not None and scope.theirs.path.steps else ()
+        scope.their_tests = [t for t in tests if t.value is not None and f"{scope.theirs_prefix}.{t.path.generic}" not in mapped and t.path.steps]
         by_key = {ours.path.text: row for row in scope.rows for ours in row.ours if row.reading}
         scope.plain = any(t.path.text == "." for row in scope.rows for way in row.ways for t in way.theirs)
         scope.maps_removed = any(o.path.text == "removed" and row.writing for row in scope.rows for o in row.ours)

@@ -220,7 +220,7 @@ def nhs_number() -> Codec:
     def decode(text: str) -> str:
         return text.replace(" ", "").replace("-", "") if nhs_number_fault(text) else text
 
-    return Codec("nhs_number", decode, _same, ("text",), flag=nhs_number_fault, memo=False)
+    return Codec("nhs_number", decode, _same, ("text",), flag=nhs_number_fault, narrows=True, memo=False)
 
 
 def postcode() -> Codec:
@@ -230,7 +230,7 @@ def postcode() -> Codec:
         bare = re.sub(r"\s+", "", text).upper()
         return f"{bare[:-3]} {bare[-3:]}" if re.fullmatch(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}", bare) else text
 
-    return Codec("postcode", decode, decode, ("text",))
+    return Codec("postcode", decode, decode, ("text",), narrows=True)
 
 
 def lines(separator: str = "\n") -> Codec:

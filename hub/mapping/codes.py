@@ -44,6 +44,13 @@ class CodeRow:
         return self.way != "in"
 
 
+_JOINT = "^"
+
+
+def _parts(text: Key) -> tuple[str, ...]:
+    return text if isinstance(text, tuple) else (text,)
+
+
 def folded(text: str) -> str:
     """A text without case, no-break spaces and doubled blanks, for tables with `fold`."""
     return re.sub(r"\s+", " ", text.replace("\u00a0", " ")).strip().casefold()
@@ -60,6 +67,7 @@ class Bound:
     narrowing: frozenset[Key] = frozenset()
     fold: bool = False
     prefix: str = ""
+    width: int = 1
 
     def decode(self, text: Key) -> Key:
         """Ours for a text of theirs; ValueError when the table has no row for it."""
@@ -74,8 +82,8 @@ class Bound:
             for pattern, ours in self.globs:
                 if fnmatch.fnmatchcase(text.casefold(), pattern.casefold()):
                     return ours
-            if self.prefix:
-                return self.prefix + text
+        if self.prefix and not any(_JOINT in one for one in _parts(text)):
+            return self.prefix + _JOINT.join(_parts(text))
         raise ValueError("no row of the table reads this text")
 
     def encode(self, value: Key) -> Key:
@@ -84,9 +92,10 @@ class Bound:
         if found is not None:
             return found
         if self.prefix and isinstance(value, str) and value.startswith(self.prefix):
-            bare = value[len(self.prefix) :]
-            if self.decode(bare) == value:
-                return bare
+            parts = tuple(value[len(self.prefix) :].split(_JOINT))
+            text = parts[0] if self.width == 1 else parts
+            if len(parts) == self.width and self.decode(text) == value:
+                return text
         raise ValueError("no row of the table writes this code")
 
 
@@ -154,6 +163,7 @@ class Table:
             narrowing,
             self.fold,
             self.prefix,
+            self.width[0],
         )
 
     def _once(self, seen: dict[Key, CodeRow], key: Key, row: CodeRow, side: str, verb: str, edition: str) -> None:

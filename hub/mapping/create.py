@@ -27,10 +27,10 @@ class _Part:
         self.grouped: dict[str, str] = {}
         self.silent: set[str] = set()
 
-    def leaves(self) -> tuple[tuple[str, ...], ...]:
-        """The names of the leaves that rows write, from here."""
-        own = tuple((name,) for name, rows in self.rows.items() if rows)
-        return own + tuple((name, *names) for name, part in self.parts.items() for names in part.leaves())
+    def leaves(self) -> tuple[tuple[tuple[str, ...], Way], ...]:
+        """The names of the leaves that rows write, from here, with the way each is written."""
+        own = tuple(((name,), way) for name, rows in self.rows.items() for row in rows for way in row.writing)
+        return own + tuple(((name, *names), way) for name, part in self.parts.items() for names, way in part.leaves())
 
 
 def compile_writing(plan: Plan) -> str:
@@ -169,7 +169,7 @@ class _Writer:
                 for row in part.rows[one.name]:
                     if self._fast(row):
                         self._row(out, row, row.ways[0], f"{var}.{one.name}", path, pad)
-            elif one.name not in own and one.name not in part.silent and path not in _ENGINE:
+            elif one.name not in own and one.name not in part.silent and path not in writing.ENGINE:
                 out.append(f"{pad}if {var}.{one.name} is not U: lost(c, {var}.{one.name}, {path!r})")
 
     def _own(self, item: bool) -> set[str]:
@@ -194,7 +194,7 @@ class _Writer:
             mark = len(out)
             self._part(out, inner, cls, picked, path + "[]", pad + "    ", False)
             tests = tuple(".".join(names) for names, _ in step.made)
-            out.append(f"{pad}    hollow(c, {picked}, {inner.leaves()!r}, {tests!r}, {path + '[]'!r})")
+            out.append(f"{pad}    hollow(c, {picked}, {self.code.name(inner.leaves(), 'l')}, {tests!r}, {path + '[]'!r})")
             if len(out) == mark:
                 out.append(f"{pad}    pass")
 
@@ -225,4 +225,3 @@ class _Writer:
         out.append(f"{pad}{holder}[{name!r}] = v" if above else f"{pad}if v is not M: {holder}[{name!r}] = v")
 
 
-_ENGINE = {"source.link", "source.edition", "source.partial"}

@@ -48,9 +48,11 @@ class _Writer:
         general = [row for row in scope.rows if row.reading and not self._fast(row)]
         later = [row for row in scope.rows if row.only_out]
         body: list[str] = []
+        early = [row for row in general if all(way.shadowed for way in row.reading)]
+        body += [f"    read_row(c, {code.name(row, 'r')}, o, t, w)" for row in early]
         self._heads(body)
         self._cells(body, self._tree(), "t", 1)
-        for row in sorted(general, key=lambda row: -max(step.tests for ours in row.ours for step in ours.steps)):
+        for row in sorted((row for row in general if row not in early), key=lambda row: -max(step.tests for ours in row.ours for step in ours.steps)):
             body.append(f"    read_row(c, {code.name(row, 'r')}, o, t, w)")
         lines = ["def read(t, c):", f"    o = {code.name(scope.struct, 'C')}()", f"    c.at[{scope.name!r}] = o", "    w = {}"]
         lines += [f"    {name} = None" for name in self.parts.values()]

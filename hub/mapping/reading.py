@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.errors import RecordError
-from hub.mapping.access import MISS, Ours, put, tree_values
+from hub.mapping.access import MISS, Ours, put, tree_take
 from hub.mapping.bind import Plan, Row, Scope, Way
 from hub.mapping.extras import pack
 from hub.model import ChildRecord, Extra
@@ -30,6 +30,10 @@ class Finding(msgspec.Struct, frozen=True):
     row: str
     table: str = ""
     place: str = ""
+
+
+BAD = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+"""What a codec may raise for a text it does not read or a value it cannot say; a council's own may raise any of these."""
 
 
 class Claim:
@@ -104,7 +108,7 @@ def value_of(c: Reading, way: Way, text: Any) -> Any:
         return MISS
     try:
         value = way.decode(text)
-    except ValueError:
+    except BAD:
         unknown = way.bound is not None
         c.bad(way, "unknown code" if unknown else "bad value", "the code table has no such code" if unknown else f"is not readable as {way.codec.name}")
         return MISS
@@ -128,7 +132,7 @@ def _written(way: Way, value: Any) -> Any:
         return way.none[0] if way.none else None
     try:
         return way.encode(value)
-    except ValueError:
+    except BAD:
         return MISS
 
 
@@ -153,6 +157,8 @@ def _set(c: Reading, row: Row, o: Any, value: Any) -> None:
 
 
 def _drop(c: Reading, way: Way, trees: list[Any], texts: list[Any]) -> None:
+    if way.shadowed:
+        return
     for cell, tree, text in zip(way.theirs, trees, texts, strict=True):
         if text is not MISS and cell.root == "":
             cell.drop(tree, c.taken)
@@ -180,7 +186,7 @@ def _cells(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict
         return MISS
     try:
         value = way.decode(tuple("" if text is None else text for text in said) if way.bound is not None else tuple(said))
-    except ValueError:
+    except BAD:
         c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
         return MISS
     values = value if len(way.row.ours) > 1 else (value,)
@@ -188,7 +194,7 @@ def _cells(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict
     _drop(c, way, trees, texts)
     back = cells_of(way, [UNSET if one is MISS else one for one in values])
     read = {cell.path.text: pack(text) for cell, text in zip(way.theirs, texts, strict=True) if text is not MISS and cell.root == ""}
-    if way.index or not way.writes or back != read:
+    if (way.index or not way.writes or back != read) and not way.shadowed:
         spell[way.key] = read
     return values if len(way.row.ours) > 1 else values[0]
 
@@ -201,7 +207,7 @@ def cells_of(way: Way, values: list[Any]) -> dict[str, Any] | None:
             texts = way.encode(tuple(one or "" for one in given) if len(given) > 1 else given[0])
         else:
             texts = way.encode(tuple(given) if len(given) > 1 else given[0])
-    except (ValueError, TypeError, AttributeError):
+    except BAD:
         return None
     texts = texts if isinstance(texts, tuple) else (texts,)
     return {
@@ -365,6 +371,8 @@ def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, items: li
         held = c.claims[id(items)] = Claim(holder, cell.name, items)
     for n, one in list(held.free.items()):
         if _fits(scope, one):
+            for test in scope.their_tests:
+                tree_take(one, test)
             item = scope.read({".": one} if scope.plain else one, c)
             if item is None:
                 partial(c, scope.ours_prefix.removesuffix("[]"))
@@ -447,9 +455,13 @@ def _take(c: Reading, scope: Scope, o: Any, n: int, one: Any) -> None:
         if one.get(foreign):
             del one[foreign]
     stub = n < 0
+    for test in scope.their_tests:
+        tree_take(one, test)
+    lone = _LONE in one
     item = scope.read(one, c)
     if stub:
         item.stub = True
+        item.id = UNSET if lone else item.id
     else:
         assert scope.theirs is not None
         held = _held(c, scope)
@@ -508,7 +520,7 @@ def orphans(c: Reading, joined: list[Scope]) -> None:
             tree = {} if key is None else {next(iter(below.on.values())): key}
             _index(c, below)[key if key is not None else _LONE] = _index(c, below).pop(key)
             if parent.theirs_rooted and parent.on:
-                _index(c, parent).setdefault(None, []).append((-1, {**tree, **({"\0lone": True} if key is None else {})}))
+                _index(c, parent).setdefault(None, []).append((-1, {**tree, **({_LONE: True} if key is None else {})}))
             else:
                 _stub(c, parent, tree, key)
 
@@ -518,16 +530,17 @@ _LONE = "\0lone"
 
 def _stub(c: Reading, scope: Scope, tree: Any, key: Any) -> None:
     if key is None:
-        tree["\0lone"] = True
+        tree[_LONE] = True
     item = scope.read(tree, c)
     item.stub = True
+    item.id = UNSET if key is None else item.id
     _add(c, scope, c.record, item)
 
 
 def parent_cell(t: Any, name: str) -> Any:
     """The cell of a parent that its rooted children name; a stub without one answers for all that name none."""
-    if "\0lone" in t:
-        del t["\0lone"]
+    if _LONE in t:
+        del t[_LONE]
         return _LONE
     return t.get(name) or None
 
@@ -571,7 +584,7 @@ def expected_of(row: Row, o: Any, record: ChildRecord) -> Any:
             return way.none[0] if way.none else None if way.nulls else MISS
         try:
             text = way.encode(values[0] if len(values) == 1 else values)
-        except (ValueError, TypeError, AttributeError):
+        except BAD:
             continue
         return way.said(text) if isinstance(text, str) else MISS
     return MISS
@@ -584,5 +597,5 @@ def fires(condition: Any, o: Any, above: Any, record: Any) -> bool:
 
 __all__ = [
     "Finding", "Ours", "Reading", "Way", "cells_of", "claim", "expected_of", "finish", "fires", "flags_of", "ident", "link_up",
-    "orphans", "parent_cell", "read_row", "set_later", "settle_shared", "slow", "tree_values",
+    "orphans", "parent_cell", "read_row", "set_later", "settle_shared", "slow",
 ]  # fmt: skip

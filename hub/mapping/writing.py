@@ -12,10 +12,10 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.errors import RecordError
-from hub.mapping.access import MISS, Ours, OurStep, reach, tree_put
+from hub.mapping.access import MISS, Ours, OurStep, reach, tree_put, tree_values
 from hub.mapping.bind import Plan, Row, Scope, Way
 from hub.mapping.extras import arrange, grow, unpack
-from hub.mapping.reading import Finding, cells_of, expected_of, fires, flags_of
+from hub.mapping.reading import BAD, Finding, cells_of, expected_of, fires, flags_of
 from hub.model import ChildRecord, fields
 
 WITHHELD, NARROWED, UNSAYABLE = "withheld", "narrowed", "unsayable"
@@ -71,8 +71,8 @@ def unusual(c: Writing, way: Way, value: Any, path: str) -> Any:
         return MISS
     try:
         text = way.encode(value)
-        narrowed = way.decode(text) != value
-    except (ValueError, TypeError, AttributeError):
+        narrowed = (way.bound is not None and value in way.bound.narrowing) or (way.codec.narrows and way.decode(text) != value)
+    except BAD:
         return _unsayable(c, way, path)
     if text.__class__ is not str or text in way.special or (way.length and len(text) > way.length):
         return _unsayable(c, way, path)
@@ -107,11 +107,17 @@ def lost(c: Writing, value: Any, path: str, what: str = WITHHELD) -> None:
             inner = getattr(value, one.name)
             if inner is not UNSET and one.name not in _OWN:
                 lost(c, inner, f"{path}.{one.name}", what)
-    elif value is not UNSET:
+    elif value is not UNSET and path not in ENGINE:
         c.count(what, path)
 
 
 _OWN = {"id", "removed", "stub"}
+ENGINE = {
+    "source.link": "the hub names the link itself",
+    "source.edition": "the edition is the shape of what is written",
+    "source.partial": "says which lists are partial; travels with the record only",
+}
+"""Leaves that the hub itself answers for, and how."""
 
 
 def pick(c: Writing, ours: Ours, step: OurStep, items: Any) -> Any:
@@ -124,11 +130,14 @@ def pick(c: Writing, ours: Ours, step: OurStep, items: Any) -> Any:
     return found
 
 
-def hollow(c: Writing, item: Any, leaves: tuple[tuple[str, ...], ...], tests: tuple[str, ...], path: str) -> None:
+def hollow(c: Writing, item: Any, leaves: tuple[tuple[tuple[str, ...], Way], ...], tests: tuple[str, ...], path: str) -> None:
     """An item that a filtered row speaks of without a value to write: its tests do not reach the target either."""
-    if all(reach(item, names) in (UNSET, None) for names in leaves):
-        for name in tests:
-            c.count(WITHHELD, f"{path}.{name}")
+    for names, way in leaves:
+        value = reach(item, names)
+        if value is not UNSET and not (value is not None and way.shape == "cell" and _mute(way, value)) and not (value is None and _mute(way, value)):
+            return
+    for name in tests:
+        c.count(WITHHELD, f"{path}.{name}")
 
 
 def left(c: Writing, items: Any, path: str) -> None:
@@ -147,6 +156,8 @@ def write_row(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, 
         return
     values = [ours.get(o, c.record) for ours in row.ours]
     if all(value is UNSET for value in values):
+        for cell in (cell for way in row.writing for cell in way.theirs if cell.last_match is not None):
+            cell.clear(t)
         return
     if spell and any(_again(c, way, values, t, spell) for way in row.ways if way.key in spell and _allowed(c, way, o)):
         return
@@ -208,8 +219,9 @@ def _mute(way: Way, value: Any) -> bool:
     if value is None:
         return not way.none and not way.nulls
     try:
-        return way.encode(value) in way.special
-    except (ValueError, TypeError, AttributeError):
+        text = way.encode(value)
+        return text in way.special or bool(way.length and len(text) > way.length)
+    except BAD:
         return True
 
 
@@ -268,7 +280,7 @@ def _again(c: Writing, way: Way, values: list[Any], t: dict[str, Any], spell: di
     saved = spell[way.key]
     try:
         said = means(way, saved)
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except BAD:
         return False
     if said != [None if value is UNSET else value for value in values]:
         return False
@@ -387,7 +399,7 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
         return
     if cell.path.steps:
         for test in cell.path.steps[-1].tests:
-            if test.value is not None and not scope.plain:
+            if test.value is not None and not scope.plain and test.value not in tree_values(made, test.path):
                 tree_put(made, test.path, test.value)
     for foreign, name in scope.on.items():
         if t.get(name) is not None:

@@ -1,0 +1,147 @@
+"""Planted defects: every kind of mistake an author can make in a mapping is refused, with a message that names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hub.errors import DeclarationError
+from hub.mapping import Mapping, account, codecs, laws
+from tests.engine import build
+
+SCHEMA = "sex text\nneed text\ndied date\nplans[].d date\nplans[].no text"
+
+
+def refused(toml: str, folder: Path, codes: dict[str, str] | None = None, schema: str | None = SCHEMA) -> str:
+    """The message with which a mapping is refused at load."""
+    with pytest.raises(DeclarationError) as caught:
+        build(toml, schema, folder, codes)
+    return str(caught.value)
+
+
+def test_the_cambodia_defect_is_refused(tmp_path: Path) -> None:
+    """Two of our codes share one of theirs: 3 of 51 came back as others, in silence (domain facts, C1)."""
+    table = (
+        "theirs,ours\nTherapeutic interventions,N1\nTherapeutic interventions,N2\nTherapeutic training,N3\nOther,N4\n"
+    )
+    message = refused('[fields]\n"person.religion" = { theirs = "need", codes = "services" }', tmp_path, {"services": table})
+    assert "lines 2 and 3 have the same theirs" in message and "services" in message and "come" in message
+
+
+def test_a_table_that_writes_two_ways_is_refused(tmp_path: Path) -> None:
+    message = refused('[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\n1,M\nMale,M\n2,F\n"})
+    assert "lines 2 and 3 have the same ours" in message and "in" in message
+
+
+def test_a_narrowing_code_needs_a_note(tmp_path: Path) -> None:
+    table = "theirs,ours,way\nM,M,\nF,F,\nF,U,out\n"
+    message = refused('[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": table})
+    assert "line 4" in message and "note" in message
+
+
+def test_folding_is_checked_again(tmp_path: Path) -> None:
+    toml = '[fields]\n"person.sex" = { theirs = "sex", codes = "s" }\n[codes.s]\nfold = true'
+    assert "lines 2 and 3" in refused(toml, tmp_path, {"s": "theirs,ours\nmale,M\nMALE\u00a0,F\n"})
+
+
+def test_a_code_outside_the_national_list_is_refused(tmp_path: Path) -> None:
+    message = refused('[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\nM,M\nF,FEM\n"})
+    assert "'FEM'" in message and "'sex'" in message and "line 3" in message
+
+
+def kind_words() -> codecs.Codec:
+    """A boolean that kindly reads every word it knows, whatever the row says."""
+    kind = {"0": False, "false": False, "1": True, "true": True}
+    return codecs.Codec("kind", lambda text: kind[text], lambda value: "0" if value else "1", ("boolean",))
+
+
+def test_a_boolean_with_kind_words_on_a_negated_field_breaks_a_law(tmp_path: Path) -> None:
+    toml = '[fields]\n"person.mother" = { theirs = "no", as = "tests.test_defects.kind_words" }'
+    mapping = build(toml, "no text", tmp_path)
+    breaches = list(laws.check(mapping, [], records=200))
+    assert any("person.mother" in breach.path and "no account says so" in breach.law for breach in breaches)
+    honest = build("[fields]\n\"person.mother\" = { theirs = \"no\", as = 'boolean(\"0|false\", \"1|true\")' }", "no text", tmp_path)
+    assert list(laws.check(honest, [], records=200)) == []
+
+
+def test_an_unmapped_field_of_either_side_is_named(tmp_path: Path) -> None:
+    mapping = build('[fields]\n"person.sex" = { theirs = "sex", codes = "sex" }\n[withhold]\n"care.**" = "not collected here"', SCHEMA, tmp_path)
+    faults = list(account.faults(mapping))
+    assert any("ours person.birth.date: is neither mapped nor withheld" in fault for fault in faults)
+    assert any("theirs died: is neither mapped nor ignored" in fault for fault in faults)
+    assert not any("care.episodes" in fault for fault in faults)
+
+
+def test_a_list_aligned_by_position_is_refused(tmp_path: Path) -> None:
+    toml = '[each.p]\nours = "episodes[]"\ntheirs = "plans[]"\n[each.p.fields]\n"referral.date" = { theirs = "d", as = "date" }'
+    message = refused(toml, tmp_path)
+    assert "[each.p]" in message and "key" in message and "position" in message
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('"person.mother" = { theirs = "died", as = "date" }', "type mismatch: the row gives date"),
+        ('"person.death.date" = "died"', "type mismatch: the row gives text"),
+        ('"person.sex" = "sex"', "needs codes"),
+        ('"person.death.date" = { theirs = "sex", codes = "sex" }', "a code table gives texts"),
+        ('"episodes[].referral.date" = { theirs = "died", as = "date" }', "only writes"),
+        ('"person.sexx" = "sex"', "the record has no 'sexx'"),
+        ('"person.religion" = "sax"', "the format has no field 'sax'"),
+        ('"person.religion" = { theirs = "sex", as = "reversed" }', "there is no codec 'reversed'"),
+        ('"person.religion" = { theirs = "sex", when = "tired" }', "there is no condition 'tired'"),
+        ('"person.religion" = { theirs = "sex", absent = ["x"], none = ["x"] }', "both absent and none"),
+        ('"person.religion" = { their = "sex" }', "unknown key 'their'"),
+    ],
+)
+def test_a_row_that_cannot_be_is_refused_with_its_place(row: str, words: str, tmp_path: Path) -> None:
+    message = refused("[fields]\n" + row, tmp_path)
+    assert words in message and "[fields]" in message and "toy/k.toml" in message
+
+
+def test_a_wildcard_cannot_hide_a_new_field(tmp_path: Path) -> None:
+    toml = '[fields]\n"person.sex" = { theirs = "sex", codes = "sex" }\n[withhold]\n"person.**" = "the rest is not collected"'
+    mapping = build(toml, SCHEMA, tmp_path)
+    listed = account.table([mapping])
+    assert "ours,person.birth.date,withheld,the rest is not collected" in listed
+    stale = listed.replace("K,ours,person.birth.date,withheld,the rest is not collected\n", "")
+    assert stale != listed, "a field that is new to the model changes the committed account, so check fails until it is reviewed"
+
+
+def test_a_reason_that_speaks_of_nothing_is_an_error(tmp_path: Path) -> None:
+    toml = """
+    [fields]
+    "person.sex" = { theirs = "sex", codes = "sex" }
+    [withhold]
+    "person.sex" = "is mapped above all the same"
+    "person.hair.**" = "there is no such part at all"
+    "episodes[rest]" = "no group takes only some of them"
+    [ignore]
+    "height" = "there is no such field at all"
+    """
+    faults = "\n".join(account.faults(build(toml, SCHEMA, tmp_path)))
+    assert "[withhold] person.sex: is mapped by a row" in faults
+    assert "[withhold] person.hair.**: matches nothing" in faults
+    assert "[withhold] episodes[rest]: no row or group" in faults
+    assert "[ignore] height: matches nothing in the format" in faults
+
+
+def test_a_slice_without_its_complement_is_named(tmp_path: Path) -> None:
+    mapping = build('[fields]\n"person.identifiers[system=upn].value" = "sex"', SCHEMA, tmp_path)
+    assert any("person.identifiers[rest]" in line.detail for line in account.lines(mapping) if line.path == "person.identifiers[].value")
+
+
+def test_wildcards_never_stand_at_the_root(tmp_path: Path) -> None:
+    mapping = build('[withhold]\n"**" = "everything, which is too easy"', SCHEMA, tmp_path)
+    assert any("**: matches nothing" in fault for fault in account.faults(mapping))
+
+
+def test_a_mapping_that_returns_the_original_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that reads but forgets to write passes GetPut by its kept spelling; locality sees it."""
+    honest = build('[fields]\n"person.religion" = "sex"', "sex text", tmp_path)
+    assert list(laws.check(honest, [], records=50)) == []
+    forgetful = build('[fields]\n"person.religion" = { theirs = "sex", way = "in" }', "sex text", tmp_path)
+    assert isinstance(forgetful, Mapping)
+    lines = {line.path: line.how for line in account.lines(forgetful) if line.side == "ours"}
+    assert lines["person.religion"] == "read only", "and the account says so"
