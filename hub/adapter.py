@@ -17,15 +17,7 @@ import msgspec
 
 from hub.errors import DeclarationError, RecordError
 from hub.wire import Document
-
-
-class Token(str):
-    """A leaf that stands bare in its format: a JSON number or boolean (`20`, `true`), kept as its text.
-
-    Equal to the same text as a str for comparison of values; `same` in `hub.mapping` tells the two apart.
-    """
-
-    __slots__ = ()
+from hub.wire.jsontext import Token
 
 
 Tree = dict[str, Any]
@@ -172,3 +164,6 @@ def shipped() -> list[str]:
     """The names of the adapters in this installation, in alphabetical order."""
     package = importlib.import_module("adapters")
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_"))
+
+
+__all__ = ["Adapter", "Cell", "Schema", "Theirs", "Token", "Tree", "find", "in_edition", "shipped"]

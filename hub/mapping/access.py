@@ -166,15 +166,20 @@ def _step_text(step: Step) -> str:
 def our_tests(step: Step, field: Field, bounds: Bounds, where: tuple[str, str]) -> tuple[Match, tuple[tuple[tuple[str, ...], Any], ...]]:
     """A filter on the record's side: the match, and what `=` tests set on an item that is made."""
     checks: list[tuple[tuple[str, ...], Any]] = []
+    silent: list[tuple[str, ...]] = []
     tables: list[tuple[tuple[str, ...], frozenset[str]]] = []
     for test in step.tests:
         leaf = resolve(test.path, field.part or object, bounds, where)[-1].field
         if test.value is None:
             tables.append((test.path.names, frozenset(bounds[test.table].write)))
+        elif not test.value:
+            silent.append(test.path.names)
         else:
             checks.append((test.path.names, _typed(test, leaf, where)))
 
     def match(item: Any) -> bool:
+        if silent and not all(reach(item, names) in (UNSET, None) for names in silent):
+            return False
         return all(reach(item, names) == wanted for names, wanted in checks) and all(reach(item, names) in some for names, some in tables)
 
     return match, tuple(checks)
@@ -254,7 +259,7 @@ class Theirs:
             return None
         made: dict[str, Any] = {}
         for test in step.tests:
-            if test.value is not None:
+            if test.value:
                 tree_put(made, test.path, test.value)
         items.append(made)
         taken[id(made)] = text
@@ -320,7 +325,10 @@ def their_match(step: Step, bounds: Bounds) -> Match:
     def match(item: Any) -> bool:
         for path, value, some in tests:
             found = tree_values(item, path)
-            if not any((one == value) if value is not None else (one in some) for one in found if isinstance(one, str)):
+            if value == "":
+                if any(found):
+                    return False
+            elif not any((one == value) if value is not None else (one in some) for one in found if isinstance(one, str)):
                 return False
         return True
 
@@ -381,6 +389,6 @@ def tree_put(tree: dict[str, Any], path: Path, text: str) -> None:
             items.append({})
         at = items[0]
         for test in step.tests:
-            if test.value is not None:
+            if test.value:
                 tree_put(at, test.path, test.value)
     at[path.steps[-1].name] = text

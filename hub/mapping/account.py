@@ -265,7 +265,7 @@ def _identify(scope: Scope, o: Any, record: ChildRecord, above: str, found: dict
 
 def drift(mapping: Mapping, record: ChildRecord, link: str) -> list[str]:
     """Paths of theirs in the record's rest that the mapping neither maps nor ignores: the format has moved."""
-    known = set(_cells(mapping)) | {path for path, *_ in []}
+    known = set(_cells(mapping))
     found: list[str] = []
     for prefix, rest in _rests(mapping.plan().root, record, link):
         for path in extras.leaves(rest):

@@ -41,6 +41,7 @@ class Way:
             row.fail("the same text is both absent and none")
         self.head = any(t.root == "@" for t in self.theirs)
         self.shadowed = False
+        self.first = False
         self.reads = spec.way != "out"
         self.writes = spec.way != "in" and not self.head
         self.tokens, self.length, self.nulls = self._cells(schema)
@@ -84,6 +85,8 @@ class Way:
         if len(self.theirs) == 1 and self.theirs[0].whole:
             self._agree(self._yields(1), element=True)
             return "list"
+        if any(self.tokens) and self.codec is codecs.TEXT and self.bound is None:
+            row.fail("type mismatch: the format's field is a number or true/false, the row gives any text: say as =")
         wide = (self.bound_width() if spec.codes else (self.codec.cells, self.codec.values))
         if wide != (len(self.theirs), len(row.ours)) and not self.codec.one_way:
             row.fail(f"takes {wide[0]} cells and {wide[1]} values, the row has {len(self.theirs)} and {len(row.ours)}")
@@ -179,6 +182,10 @@ class Row:
         ]
         self.critical = any(ours.field.leaf is not None and ours.field.leaf.critical for ours in self.ours)
         self.keyed = False
+        self.fallback = False
+        self.unread: list[Ours] = []
+        for way in self.writing[:1]:
+            way.first = True
         for way in self.ways:
             if way.reads and any(o.rooted or o.gathers for o in self.ours):
                 self.fail('a row to the root of the record, or over whole lists, only writes: way = "out"')
@@ -301,6 +308,17 @@ class Plan:
         for scope in self.root.walk():
             for way in (way for row in scope.rows for way in row.ways):
                 way.shadowed = not way.writes and all(scope.cell_path(t) in written for t in way.theirs)
+        self._copies()
+
+    def _copies(self) -> None:
+        """Rows that only write: which share a cell with a row that reads it, and which leaves nothing reads back."""
+        read = {ours.full for row, ours in leaf_rows(self) if row.reading}
+        for scope in self.root.walk():
+            cells = {t.path.text for row in scope.rows for way in row.reading for t in way.theirs}
+            for row in scope.rows:
+                if row.only_out:
+                    row.fallback = any(t.path.text in cells for way in row.ways for t in way.theirs)
+                    row.unread = [ours for ours in row.ours if ours.full not in read]
 
     def _group(self, spec: GroupSpec) -> None:
         place, file, names = f"[each.{spec.name}]", spec.file, self.declaration.names
@@ -353,7 +371,7 @@ class Plan:
         self._join(scope)
         mapped = {scope.cell_path(t) for row in scope.rows for way in row.ways for t in way.theirs}
         tests = scope.theirs.path.steps[-1].tests if scope.theirs is not None and scope.theirs.path.steps else ()
-        scope.their_tests = [t for t in tests if t.value is not None and f"{scope.theirs_prefix}.{t.path.generic}" not in mapped and t.path.steps]
+        scope.their_tests = [t for t in tests if t.value and f"{scope.theirs_prefix}.{t.path.generic}" not in mapped and t.path.steps]
         by_key = {ours.path.text: row for row in scope.rows for ours in row.ours if row.reading}
         scope.plain = any(t.path.text == "." for row in scope.rows for way in row.ways for t in way.theirs)
         scope.maps_removed = any(o.path.text == "removed" and row.writing for row in scope.rows for o in row.ours)

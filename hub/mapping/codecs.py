@@ -180,6 +180,17 @@ def decimal() -> Codec:
     return Codec("decimal", decode, decode, ("decimal",))
 
 
+def digits() -> Codec:
+    """A text that must be a whole number in their format."""
+
+    def decode(text: str) -> str:
+        if not re.fullmatch(r"-?\d+", text, re.ASCII):
+            raise ValueError("not digits")
+        return str(text)
+
+    return Codec("digits", decode, decode, ("text",), samples=("0", "17", "40"))
+
+
 _UPN_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 _UPN_ZEROS = ord("0") * sum(range(2, 14))
 _UPN = re.compile(r"[A-Za-z]\d{11}(\d|[A-Za-z])", re.ASCII).fullmatch
@@ -218,7 +229,8 @@ def nhs_number() -> Codec:
     """An NHS number, its blanks and hyphens taken out: never refused, a wrong one is kept and flagged."""
 
     def decode(text: str) -> str:
-        return text.replace(" ", "").replace("-", "") if nhs_number_fault(text) else text
+        bare = text.replace(" ", "").replace("-", "")
+        return bare if re.fullmatch(r"\d{10}", bare, re.ASCII) else text
 
     return Codec("nhs_number", decode, _same, ("text",), flag=nhs_number_fault, narrows=True, memo=False)
 
@@ -344,7 +356,7 @@ TEXT = Codec("text", _same, _same, ("text",))
 
 _BUILT_IN: dict[str, Callable[..., Codec]] = {
     "date": date_codec, "partial_date": partial_date, "hl7_date": hl7_date, "datetime": datetime_codec, "day": day,
-    "boolean": boolean, "integer": integer, "decimal": decimal, "upn": upn, "nhs_number": nhs_number,
+    "boolean": boolean, "integer": integer, "decimal": decimal, "digits": digits, "upn": upn, "nhs_number": nhs_number,
     "postcode": postcode, "lines": lines, "words": words, "cut": cut, "estimated_date": estimated_date,
     "date_parts": date_parts, "age": age, "count_within": count_within, "latest": latest, "first": first,
 }  # fmt: skip

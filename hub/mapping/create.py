@@ -14,7 +14,7 @@ from hub.mapping import writing
 from hub.mapping.access import MISS, Ours, OurStep
 from hub.mapping.bind import Plan, Row, Scope, Way
 from hub.mapping.code import Code
-from hub.model import fields
+from hub.model import Item, fields
 
 
 class _Part:
@@ -90,10 +90,12 @@ class _Writer:
         prefix = f"{scope.theirs_prefix}." if scope.theirs_prefix else ""
         if scope.theirs is not None and not scope.theirs.path.steps:
             return []
+        tests = scope.theirs.path.steps[-1].tests if scope.theirs is not None else ()
+        settled = {test.path.text for test in tests if test.value is not None} | set(scope.on)
         found: dict[tuple[str, ...], list[str]] = {}
         for cell in scope.plan.schema.leaves(scope.plan.edition):
             inner = cell.path.removeprefix(prefix)
-            if cell.required and cell.path.startswith(prefix) and "[]" not in inner:
+            if cell.required and cell.path.startswith(prefix) and "[]" not in inner and inner not in settled:
                 *above, name = inner.split(".")
                 found.setdefault(tuple(above), []).append(name)
         lines = []
@@ -104,7 +106,7 @@ class _Writer:
         return lines
 
     def _fast(self, row: Row) -> bool:
-        if len(row.ways) != 1 or row.only_out or row.ways[0].index:
+        if len(row.ways) != 1 or row.only_out:
             return False
         way = row.ways[0]
         return bool(way.fast) and way.writes and way.theirs[0].path.text not in self.shared
@@ -152,7 +154,7 @@ class _Writer:
         return f"s{self.count}"
 
     def _part(self, out: list[str], part: _Part, cls: type, var: str, prefix: str, pad: str, item: bool) -> None:
-        own = self._own(item)
+        own = self._own(item) if issubclass(cls, Item) else set()
         for one in fields(cls):
             path = f"{prefix}.{one.name}" if prefix else one.name
             if one.name in part.picks or one.name in part.grouped:
@@ -200,8 +202,9 @@ class _Writer:
 
     def _row(self, out: list[str], row: Row, way: Way, value: str, path: str, pad: str) -> None:
         code = self.code
+        minted = f" and (w is None or w.get({writing.MINTED!r}) != x)" if row.ours[0].path.text == "id" and self.scope.spec is not None else ""
         out.append(f"{pad}x = {value}")
-        out.append(f"{pad}if x is not U:")
+        out.append(f"{pad}if x is not U{minted}:")
         if way.fast == "memo":
             out.append(f"{pad}    v = {code.name(way.unmemo, 'm')}.get(x, M)")
         else:

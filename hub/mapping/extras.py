@@ -61,14 +61,13 @@ def arrange(items: list[Any], places: list[int | None]) -> None:
 
 
 def leaves(value: Any, prefix: str = "") -> list[str]:
-    """The generic paths of every cell in a rest, lists as `[]`."""
+    """The generic paths of every cell in a rest, lists as `[]`; empty objects and lists are no cells."""
     if value.__class__ is dict:
         if "[]" in value and len(value) == 1:
             return [path for one in value["[]"].values() for path in leaves(one, prefix + "[]")]
         if "=" in value and len(value) == 1:
             return [prefix]
-        found = [path for name, one in value.items() for path in leaves(one, f"{prefix}.{name}" if prefix else name)]
-        return found or [prefix]
+        return [path for name, one in value.items() for path in leaves(one, f"{prefix}.{name}" if prefix else name)]
     if value.__class__ is list:
-        return [path for one in value for path in leaves(one, prefix + "[]")] or [prefix]
+        return [path for one in value for path in leaves(one, prefix + "[]")]
     return [prefix]

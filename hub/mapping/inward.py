@@ -46,7 +46,7 @@ class _Writer:
     def function(self) -> str:
         code, scope = self.code, self.scope
         general = [row for row in scope.rows if row.reading and not self._fast(row)]
-        later = [row for row in scope.rows if row.only_out]
+        later = [row for row in scope.rows if row.only_out and not row.fallback]
         body: list[str] = []
         early = [row for row in general if all(way.shadowed for way in row.reading)]
         body += [f"    read_row(c, {code.name(row, 'r')}, o, t, w)" for row in early]
@@ -101,7 +101,7 @@ class _Writer:
         return lines
 
     def _fast(self, row: Row) -> bool:
-        return len(row.ways) == 1 and bool(row.ways[0].fast) and row.ways[0].index == 0 and row.ways[0].reads
+        return len(row.ways) == 1 and bool(row.ways[0].fast) and row.ways[0].reads
 
     def _heads(self, out: list[str]) -> None:
         """Rows that read the document's head; what they cannot read stays there."""
@@ -148,7 +148,8 @@ class _Writer:
             out.append(f"{pad}x = M")
         elif way.fast == "text":
             special = f" and v not in {code.name(way.special, 'k')}" if way.special else ""
-            out.append(f"{pad}x = v if v.__class__ is {kind}{special} else M")
+            length = f" and len(v) <= {way.length}" if way.length else ""
+            out.append(f"{pad}x = {'str(v)' if way.tokens[0] else 'v'} if v.__class__ is {kind}{special}{length} else M")
         elif way.fast == "check":
             out.append(f"{pad}x = v if v.__class__ is {kind} and not {code.name(way.codec.flag, 'f')}(v) else M")
         else:

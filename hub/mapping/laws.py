@@ -20,7 +20,7 @@ from hub.mapping.access import MISS, Ours
 from hub.mapping.bind import Plan, Row, Scope, leaf_rows
 from hub.mapping.generate import Records, Trees
 from hub.mapping.withhold import redact
-from hub.model import CONDITIONS, ChildRecord, Field, fields
+from hub.model import CONDITIONS, ChildRecord, Field, Item, fields
 
 
 class Breach(NamedTuple):
@@ -46,13 +46,20 @@ def differences(a: Any, b: Any, prefix: str = "", unordered: bool = False) -> se
         return found
     if a.__class__ is list and b.__class__ is list:
         if unordered:
-            a, b = sorted(a, key=repr), sorted(b, key=repr)
+            a, b = sorted(a, key=_order), sorted(b, key=_order)
         if len(a) == len(b):
             return {path for x, y in zip(a, b, strict=True) for path in differences(x, y, prefix + "[]", unordered)}
         return {path for one in [*a, *b] for path in _cells(one, prefix + "[]")} or {prefix}
     if a.__class__ is b.__class__ and a == b:
         return set()
     return {path for one in (a, b) if one is not MISS for path in _cells(one, prefix)} or {prefix}
+
+
+def _order(tree: Any) -> str:
+    """A text that is the same for trees that differ in dict order only."""
+    if tree.__class__ is dict:
+        return "{" + ",".join(f"{name!r}:{_order(tree[name])}" for name in sorted(tree)) + "}"
+    return "[" + ",".join(map(_order, tree)) + "]" if tree.__class__ is list else repr(tree)
 
 
 def _cells(tree: Any, prefix: str) -> set[str]:
@@ -140,6 +147,7 @@ class _Diff:
     def __init__(self, plan: Plan) -> None:
         self.slices: dict[str, list[tuple[Any, Scope | None]]] = {}
         self.mapped_ids: set[str] = set()
+        self.sets = {ours.full for row, ours in leaf_rows(plan) if any(way.shape == "flags" for way in row.ways)}
         for scope in plan.root.walk():
             if scope.spec is not None:
                 self.slices.setdefault(scope.ours_prefix, []).append((scope.match, scope))
@@ -162,13 +170,13 @@ class _Diff:
             path = f"{prefix}.{field.name}" if prefix else field.name
             x = getattr(a, field.name) if a is not None else UNSET
             y = getattr(b, field.name) if b is not None else UNSET
-            if x is y or field.name in _OWN or (field.leaf.refers and field.leaf.refers not in self.mapped_ids):
+            if x is y or (field.name in _OWN and issubclass(cls, Item)) or (field.leaf.refers and field.leaf.refers not in self.mapped_ids):
                 continue
             if field.shape == "part":
                 found |= self.parts(field.part, x or None, y or None, path)  # type: ignore[arg-type]
             elif field.shape == "list":
                 found |= self._lists(field, x or [], y or [], path + "[]")
-            elif x != y and not (field.shape == "values" and not x and not y):
+            elif x != y and not (field.shape == "values" and (not x and not y or path in self.sets and _set(x) == _set(y))):
                 found.add(path)
         return found
 
@@ -182,36 +190,52 @@ class _Diff:
                 xs, ys = [one for one in xs if one.removed is not True][:1], ys[:1]
             left = [one for one in left if not any(one is other for other in xs)]
             right = [one for one in right if not any(one is other for other in ys)]
-            for x, y in _aligned(xs, ys, scope):
+            for x, y in self._aligned(xs, ys, scope):
                 found |= self.parts(field.part, x, y, path)  # type: ignore[arg-type]
         for x, y in [(one, None) for one in left] + [(None, one) for one in right]:
             found |= self.parts(field.part, x, y, path)  # type: ignore[arg-type]
         return found
 
-
-def _aligned(xs: list[Any], ys: list[Any], scope: Scope | None) -> list[tuple[Any, Any]]:
-    """Pairs of items: in their order where none is missing, else those of the same key; then what is left over."""
-    gone = [x for x in xs if x.removed is True and (scope is None or not scope.maps_removed)]
-    here = [x for x in xs if not any(x is one for one in gone)]
-    if len(here) == len(ys) and (scope is None or not scope.on_ours):
-        return [*zip(here, ys, strict=True), *((x, None) for x in gone)]
-    pairs: list[tuple[Any, Any]] = []
-    lone = []
-    rest = list(ys)
-    for x in here:
-        y = next((one for one in rest if scope is not None and _key(scope, one) == _key(scope, x)), None)
-        if y is None:
-            lone.append(x)
-        else:
-            del rest[next(n for n, one in enumerate(rest) if one is y)]
+    def _aligned(self, xs: list[Any], ys: list[Any], scope: Scope | None) -> list[tuple[Any, Any]]:
+        """Pairs of items: in their order where none is missing, else those of the same key; then what is left over."""
+        gone = [x for x in xs if x.removed is True and (scope is None or not scope.maps_removed)]
+        here = [x for x in xs if not any(x is one for one in gone)]
+        if len(here) == len(ys) and (scope is None or not scope.on_ours):
+            return [*zip(here, ys, strict=True), *((x, None) for x in gone)]
+        pairs: list[tuple[Any, Any]] = []
+        lone = []
+        rest = list(ys)
+        for x in here:
+            keyed = scope is not None and not scope.on_ours
+            y = next((one for one in rest if keyed and self._key(scope, one) == self._key(scope, x)), None)  # type: ignore[arg-type]
+            if y is None:
+                lone.append(x)
+            else:
+                del rest[next(n for n, one in enumerate(rest) if one is y)]
+                pairs.append((x, y))
+        while lone and rest:
+            x, y = max(((x, y) for x in lone for y in rest), key=lambda pair: _alike(*pair))
+            lone = [one for one in lone if one is not x]
+            rest = [one for one in rest if one is not y]
             pairs.append((x, y))
-    for n in range(max(len(lone), len(rest))):
-        pairs.append((lone[n] if n < len(lone) else None, rest[n] if n < len(rest) else None))
-    return pairs + [(x, None) for x in gone]
+        return pairs + [(x, None) for x in [*lone, *gone]] + [(None, y) for y in rest]
+
+    def _key(self, scope: Scope, item: Any) -> list[Any]:
+        return [None if value is UNSET else value for value in (ours.get(item) for ours in scope.keys)]
 
 
-def _key(scope: Scope, item: Any) -> list[Any]:
-    return [None if value is UNSET else value for value in (ours.get(item) for ours in scope.keys)]
+def _alike(a: Any, b: Any) -> int:
+    """How many leaves two parts have in common."""
+    found = 0
+    for field in fields(type(a)):
+        x, y = getattr(a, field.name), getattr(b, field.name)
+        if x is not UNSET and x is not None and y is not UNSET and y is not None:
+            found += _alike(x, y) if field.shape == "part" else int(field.shape != "list" and x == y)
+    return found
+
+
+def _set(values: Any) -> Any:
+    return set(values) if values else values
 
 
 def locality(mapping: Mapping, theirs: Theirs, name: str, rng: Random, most: int = 60) -> Iterator[Breach]:
@@ -223,11 +247,26 @@ def locality(mapping: Mapping, theirs: Theirs, name: str, rng: Random, most: int
     plan = mapping.plan(theirs.edition)
     before = mapping.create(record, edition=theirs.edition).tree
     records = Records(plan, rng)
-    inputs = {path for condition in CONDITIONS.values() for path in condition.inputs}
+    inputs = {path for condition in CONDITIONS.values() for path in condition.inputs} | _tested(plan)
     chosen = [(row, ours) for row, ours in leaf_rows(plan) if row.writing and not row.only_out and not ours.rooted and ours.full not in inputs]
     rng.shuffle(chosen)
     for row, ours in chosen[:most]:
         yield from _one_leaf(mapping, record, before, row, ours, records, theirs.edition, name)
+
+
+def _tested(plan: Plan) -> set[str]:
+    """The leaves by whose value groups and rows choose their items: to change one is to change another item."""
+    found = set()
+    for scope in plan.root.walk():
+        paths = [(scope.ours_prefix, scope.ours.steps[-1])] if scope.ours is not None else []
+        for row in scope.rows:
+            for ours in row.ours:
+                names = [scope.ours_prefix] if scope.ours_prefix and not ours.rooted else []
+                for step, said in zip(ours.steps, ours.path.steps, strict=True):
+                    names.append(step.name + ("[]" if step.field.shape == "list" else ""))
+                    paths.append((".".join(names), said))
+        found |= {f"{prefix}.{test.path.generic}" for prefix, step in paths for test in step.tests}
+    return found
 
 
 def _one_leaf(mapping: Mapping, record: ChildRecord, before: Any, row: Row, ours: Ours, records: Records, edition: str, name: str) -> Iterator[Breach]:
@@ -240,7 +279,8 @@ def _one_leaf(mapping: Mapping, record: ChildRecord, before: Any, row: Row, ours
     new = UNSET if old is not UNSET and records.rng.random() < 0.3 else records._value(ours.field, ours.full)
     if ours.field.shape == "values" and new is not UNSET:
         new = [new]
-    if new is UNSET and old is UNSET or ours.field.leaf.refers:
+    named = ours.path.text == "id" and any(group.on_ours for group in row.scope.walk())
+    if new is UNSET and old is UNSET or ours.field.leaf.refers or named:
         return
     setattr(ours.make(item), ours.steps[-1].name, new)
     made = mapping.create(changed, edition=edition)

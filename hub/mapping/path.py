@@ -1,7 +1,9 @@
 """Paths of the mapping language: how a row names a field of theirs or of ours.
 
     path = ["/" | "@"] step ("." step)*          step = name filter?          "." alone is the item itself
-    filter = "[]" | "[" test ("," test)* "]"     test = path "=" value | path " in " table
+    filter = "[]" | "[" test ("," test)* "]"     test = path "=" value? | path " in " table
+
+`path=` with no value means that nothing is said there.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ _WORD = re.compile(r"[^,\]]+")
 
 @dataclass(frozen=True)
 class Test:
-    """One condition of a filter: the text at `path` equals `value`, or stands in code table `table`."""
+    """One condition of a filter: the text at `path` equals `value` ("": nothing is said there), or stands in `table`."""
 
     path: Path
     value: str | None = None
@@ -147,6 +149,8 @@ class _Reader:
             if name not in self.names:
                 self.fail(f"${name} is not in [names]")
             return Test(path, value=self.names[name])
+        if self.peek("]") or self.peek(","):
+            return Test(path, value="")
         return Test(path, value=self.quoted() if self.peek('"') else self.word())
 
     def word(self) -> str:

@@ -36,6 +36,12 @@ BAD = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 """What a codec may raise for a text it does not read or a value it cannot say; a council's own may raise any of these."""
 
 
+ABSENT = {"-": 1}
+"""Stands for a copy that was not there."""
+MINTED = "-id"
+"""Under this name the spellings of an item remember that its id was minted: its own link never sees it."""
+
+
 class Claim:
     """A list of theirs while groups take items out of it."""
 
@@ -65,7 +71,7 @@ class Reading:
         self.fk: dict[str, Any] = {}
         self.index: dict[str, dict[Any, list[tuple[int, Any]]]] = {}
         self.counts: dict[Any, int] = {}
-        self.later: list[tuple[Row, Any, Any, Any]] = []
+        self.later: list[tuple[Row, Any, Way, Any]] = []
         self.claims: dict[int, Claim] = {}
         self.known: dict[Any, str] | None = None
 
@@ -107,7 +113,7 @@ def value_of(c: Reading, way: Way, text: Any) -> Any:
     if text in way.absent:
         return MISS
     try:
-        value = way.decode(text)
+        value = way.decode(str(text))
     except BAD:
         unknown = way.bound is not None
         c.bad(way, "unknown code" if unknown else "bad value", "the code table has no such code" if unknown else f"is not readable as {way.codec.name}")
@@ -119,7 +125,8 @@ def value_of(c: Reading, way: Way, text: Any) -> Any:
 
 def keep(way: Way, text: Any, value: Any, spell: dict[str, Any]) -> Any:
     """Keep the text by its row where writing the value would not give it again; the value."""
-    if way.index == 0 and way.writes and _written(way, value) == text and isinstance(text, Token) == way.tokens[0] or text is None and way.nulls:
+    fits = not way.length or text is None or len(text) <= way.length
+    if fits and way.first and _written(way, value) == text and isinstance(text, Token) == way.tokens[0] or text is None and way.nulls:
         if value is not None and not way.spec.since:
             way.remember(text, value)
     elif way.writes or not way.shadowed:
@@ -194,7 +201,7 @@ def _cells(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict
     _drop(c, way, trees, texts)
     back = cells_of(way, [UNSET if one is MISS else one for one in values])
     read = {cell.path.text: pack(text) for cell, text in zip(way.theirs, texts, strict=True) if text is not MISS and cell.root == ""}
-    if (way.index or not way.writes or back != read) and not way.shadowed:
+    if (not way.first or back != read) and not way.shadowed:
         spell[way.key] = read
     return values if len(way.row.ours) > 1 else values[0]
 
@@ -246,7 +253,7 @@ def _list(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict[
     else:
         _drop(c, way, trees, texts)
     read = [pack(text) for text, _ in good]
-    if way.index or not way.writes or [_written(way, value) for _, value in good] != read:
+    if not way.first or [_written(way, value) for _, value in good] != read:
         spell[way.key] = read
     return [value for _, value in good]
 
@@ -281,7 +288,7 @@ def _flags(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict
         _drop(c, way, trees, texts)
     value = [way.bound.read[name] for name, text in read.items() if text == yes]
     value.sort(key=list(way.bound.write).index)
-    if way.index or not way.writes or flags_of(way, value) != read or any(isinstance(text, Token) for text in read.values()):
+    if not way.first or flags_of(way, value) != read or any(isinstance(text, Token) for text in read.values()):
         spell[way.key] = {name: pack(text) for name, text in read.items()}
     return value
 
@@ -303,11 +310,11 @@ def set_later(c: Reading, row: Row, o: Any, t: Any) -> None:
         if len(way.theirs) != 1 or cell.root:
             return
         text = cell.look(t, c.taken)
-        if text is MISS or text.__class__ is dict or text.__class__ is list:
-            continue
-        cell.drop(t, c.taken)
-        c.later.append((row, o, t, text))
-        return
+        if text.__class__ is not dict and text.__class__ is not list:
+            if text is not MISS:
+                cell.drop(t, c.taken)
+            c.later.append((row, o, way, text))
+            return
 
 
 def ident(c: Reading, scope: Scope, o: Any) -> None:
@@ -327,6 +334,9 @@ def ident(c: Reading, scope: Scope, o: Any) -> None:
         else:
             said = [None if one is UNSET else one for one in (key if key.__class__ is tuple else (key,))]
             o.id = c.mint(scope.name, above, said, str(n))
+        if scope.maps_id:
+            found = extra(c, o)
+            found.spell = {**(found.spell or {}), MINTED: o.id}
 
 
 def claim(c: Reading, scope: Scope, o: Any, t: Any) -> None:
@@ -562,14 +572,22 @@ def finish(c: Reading) -> None:
     for item, owner, text in c.fresh:
         if item.id is UNSET:
             item.id = c.mint(text, getattr(owner, "id", ""))
-    for row, o, _, text in c.later:
+    for row, o, way, text in c.later:
         expected = expected_of(row, o, c.record)
-        if expected is MISS or expected != text:
+        if expected != text:
             found = extra(c, o)
             found.spell = found.spell or {}
-            found.spell["!" + row.key] = [pack(text), None if expected is MISS else pack(expected)]
-            if expected is not MISS:
+            found.spell["!" + row.key] = [ABSENT if text is MISS else pack(text), None if expected is MISS else pack(expected)]
+            if expected is not MISS and text is not MISS and text not in way.absent and not _means_same(way, text, expected):
                 c.note("conflict", row.place)
+
+
+def _means_same(way: Way, text: Any, expected: Any) -> bool:
+    """Whether a copy is the same value in another spelling."""
+    try:
+        return not way.codec.one_way and text is not None and bool(way.decode(str(text)) == way.decode(str(expected)))
+    except BAD:
+        return False
 
 
 def expected_of(row: Row, o: Any, record: ChildRecord) -> Any:
@@ -586,7 +604,8 @@ def expected_of(row: Row, o: Any, record: ChildRecord) -> Any:
             text = way.encode(values[0] if len(values) == 1 else values)
         except BAD:
             continue
-        return way.said(text) if isinstance(text, str) else MISS
+        if isinstance(text, str) and text not in way.special and not (way.length and len(text) > way.length):
+            return way.said(text)
     return MISS
 
 

@@ -15,8 +15,8 @@ from hub.errors import RecordError
 from hub.mapping.access import MISS, Ours, OurStep, reach, tree_put, tree_values
 from hub.mapping.bind import Plan, Row, Scope, Way
 from hub.mapping.extras import arrange, grow, unpack
-from hub.mapping.reading import BAD, Finding, cells_of, expected_of, fires, flags_of
-from hub.model import ChildRecord, fields
+from hub.mapping.reading import ABSENT, BAD, MINTED, Finding, cells_of, expected_of, fires, flags_of
+from hub.model import ChildRecord, Item, fields
 
 WITHHELD, NARROWED, UNSAYABLE = "withheld", "narrowed", "unsayable"
 
@@ -37,6 +37,15 @@ class Writing:
         self.done: set[tuple[int, str]] = set()
         self.above: list[Any] = []
         self.at: dict[str, Any] = {}
+
+    def uncount(self, path: str) -> None:
+        """One value of this leaf got there after all, in its kept spelling."""
+        for what in (UNSAYABLE, NARROWED):
+            if self.account.get((what, path)):
+                self.account[what, path] -= 1
+                if not self.account[what, path]:
+                    del self.account[what, path]
+                return
 
     def count(self, what: str, path: str) -> None:
         """One more value of this leaf of which that became."""
@@ -105,7 +114,7 @@ def lost(c: Writing, value: Any, path: str, what: str = WITHHELD) -> None:
     elif isinstance(value, msgspec.Struct):
         for one in fields(type(value)):
             inner = getattr(value, one.name)
-            if inner is not UNSET and one.name not in _OWN:
+            if inner is not UNSET and not (one.name in _OWN and isinstance(value, Item)):
                 lost(c, inner, f"{path}.{one.name}", what)
     elif value is not UNSET and path not in ENGINE:
         c.count(what, path)
@@ -155,6 +164,8 @@ def write_row(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, 
         _copy(c, row, o, t, spell)
         return
     values = [ours.get(o, c.record) for ours in row.ours]
+    if spell and spell.get(MINTED) == values[0] and row.ours[0].path.text == "id":
+        return
     if all(value is UNSET for value in values):
         for cell in (cell for way in row.writing for cell in way.theirs if cell.last_match is not None):
             cell.clear(t)
@@ -332,8 +343,9 @@ def respell(c: Writing, scope: Scope, o: Any, t: dict[str, Any], spell: dict[str
         for way in row.ways:
             if way.key in spell and not row.only_out and (way.writes or not way.shadowed) and _allowed(c, way, o):
                 values = [ours.get(o, c.record) for ours in row.ours]
-                if not all(value is UNSET for value in values):
-                    _again(c, way, values, t, spell)
+                if not all(value is UNSET for value in values) and _again(c, way, values, t, spell):
+                    for ours in row.ours:
+                        c.uncount(ours.full)
 
 
 def _copy(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any] | None) -> None:
@@ -342,9 +354,21 @@ def _copy(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any]
     text = expected_of(row, o, c.record)
     saved = (spell or {}).get("!" + row.key)
     if saved is not None and unpack(saved[1]) == (None if text is MISS else text):
-        text = unpack(saved[0])
-    if text is not MISS and _free(c, way, t):
+        text = MISS if saved[0] == ABSENT else unpack(saved[0])
+    if text is MISS:
+        for ours in row.unread if saved is None else ():
+            if ours.get(o, c.record) not in (UNSET, []):
+                c.count(UNSAYABLE, ours.full)
+        return
+    free = _free(c, way, t) and not (row.fallback and way.theirs[0].look(t, c.taken) is not MISS)
+    if free:
         way.theirs[0].put(t, c.taken, text)
+        for other in row.scope.rows if row.fallback else ():
+            if any(cell.path.text == way.theirs[0].path.text for one in other.reading for cell in one.theirs):
+                c.count("defaulted", other.ours[0].full)
+    for ours in row.unread:
+        if ours.get(o, c.record) not in (UNSET, []):
+            c.count(NARROWED if free else WITHHELD, ours.full)
 
 
 def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
@@ -399,12 +423,15 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
         return
     if cell.path.steps:
         for test in cell.path.steps[-1].tests:
-            if test.value is not None and not scope.plain and test.value not in tree_values(made, test.path):
+            if test.value and not scope.plain and test.value not in tree_values(made, test.path):
                 tree_put(made, test.path, test.value)
     for foreign, name in scope.on.items():
         if t.get(name) is not None:
             made[foreign] = t[name]
     if not cell.path.steps:
+        for names in [*(names for names, _, _ in scope.on_ours), *(names for names, _ in scope.made)] if not made else ():
+            if reach(item, names) is not UNSET:
+                c.count(WITHHELD, f"{scope.ours_prefix}.{'.'.join(names)}")
         t.update(made)
         return
     if scope.plain:
