@@ -76,7 +76,7 @@ class Mapping:
         c = reading.Reading(plan, link or self.adapter.name, theirs.tree, theirs.head, theirs.place, park)
         if known is not None:
             c.known = account.identities(plan, known)
-        plan.root.read(theirs.tree, c)
+        plan.root.read(theirs.tree, c, {}, "")
         if known is None:
             return Inward(c.record, c.findings)
         base = self._base(known, theirs, link, c.known)
@@ -87,7 +87,7 @@ class Mapping:
         tree = self.create(known, link, edition=theirs.edition).tree
         c = reading.Reading(self.plan(theirs.edition), link or self.adapter.name, tree, theirs.head, theirs.place, False)
         c.known = ids
-        self.plan(theirs.edition).root.read(tree, c)
+        self.plan(theirs.edition).root.read(tree, c, {}, "")
         return c.record
 
     def create(self, record: ChildRecord, link: str = "", *, edition: str = "", strict: bool = False) -> Created:

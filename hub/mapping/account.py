@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET
@@ -152,6 +153,7 @@ def _theirs(mapping: Mapping) -> Iterator[Line]:
             yield Line("theirs", path, "nothing", "")
 
 
+@lru_cache(maxsize=32)
 def _cells(mapping: Mapping) -> dict[str, list[str]]:
     """By path of theirs: the rows that read or write it, and the groups whose tests or `on` settle it."""
     found: dict[str, list[str]] = {}
@@ -232,6 +234,7 @@ _WORDS = {
     "unsayable": "the format has no way to say this value",
     "removed": "the source says that the item is gone, and the format cannot say that",
     "second": "the format has room for one only",
+    "defaulted": "the record does not say it; where the format puts the thing says it",
     "no parent": "the format puts it below another item, which is not in the record",
 }
 
@@ -239,9 +242,23 @@ _WORDS = {
 def identities(plan: Plan, record: ChildRecord) -> dict[Any, str]:
     """The ids of a record's items by (group, id above, key, occurrence): what an echo of them is recognised by."""
     found: dict[Any, str] = {}
+    _row_items(plan.root, record, "", found)
     for scope in plan.root.groups:
         _identify(scope, record, record, "", found)
     return found
+
+
+def _row_items(scope: Scope, o: Any, above: str, found: dict[Any, str]) -> None:
+    """The items that filtered rows speak of."""
+    for row in scope.rows:
+        for ours in row.ours:
+            at: Any = UNSET if ours.rooted or ours.gathers else o
+            for step in ours.steps[:-1]:
+                at = getattr(at, step.name) if at is not UNSET and at is not None else UNSET
+                if step.match is not None and at is not UNSET and at is not None:
+                    at = ours.pick(at, step)
+                    if at is not None and isinstance(at.id, str):
+                        found[step.text, above, None, 0] = at.id
 
 
 def _identify(scope: Scope, o: Any, record: ChildRecord, above: str, found: dict[Any, str]) -> None:
@@ -259,6 +276,7 @@ def _identify(scope: Scope, o: Any, record: ChildRecord, above: str, found: dict
         counts[key] = n + 1
         if isinstance(item.id, str):
             found[scope.name, above, key, n] = item.id
+        _row_items(scope, item, item.id if isinstance(item.id, str) else "", found)
         for below in scope.groups:
             _identify(below, item, record, item.id if isinstance(item.id, str) else "", found)
 

@@ -128,7 +128,7 @@ class Way:
         return Token(text) if self.tokens[0] and text is not None else text
 
     def _remember(self) -> None:
-        if self.shape != "cell":
+        if self.shape not in ("cell", "list") or len(self.row.ours) != 1:
             return
         if self.bound is not None:
             pairs = [(t, o) for o, t in self.bound.write.items()]
@@ -272,6 +272,7 @@ class Scope:
     on: dict[str, str] = field(default_factory=dict)
     on_ours: list[tuple[tuple[str, ...], str, Ours]] = field(default_factory=list)
     read: Any = None
+    make: Any = None
     write: Any = None
 
     def cell_path(self, cell: Theirs) -> str:

@@ -13,8 +13,8 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.errors import RecordError
-from hub.mapping.access import MISS, Ours, put, tree_take
-from hub.mapping.bind import Plan, Row, Scope, Way
+from hub.mapping.access import MISS
+from hub.mapping.bind import Plan, Row, Way
 from hub.mapping.extras import pack
 from hub.model import ChildRecord, Extra
 
@@ -42,27 +42,18 @@ MINTED = "-id"
 """Under this name the spellings of an item remember that its id was minted: its own link never sees it."""
 
 
-class Claim:
-    """A list of theirs while groups take items out of it."""
-
-    def __init__(self, holder: Any, name: str, items: list[Any]) -> None:
-        self.holder, self.name, self.total = holder, name, len(items)
-        self.free: dict[int, Any] = dict(enumerate(items))
-        self.taken: list[tuple[int, Any]] = []
-
-
 class Reading:
     """One record being read."""
 
     __slots__ = (
         "plan", "link", "head", "tree", "place", "record", "base", "findings", "taken", "made", "fresh", "at", "fk",
-        "index", "counts", "later", "claims", "park", "known",
+        "index", "seen", "later", "claims", "park", "known",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, link: str, tree: Any, head: Any, place: str, park: bool) -> None:
         self.plan, self.link, self.tree, self.head, self.place, self.park = plan, link, tree, head, place, park
         self.record: ChildRecord = None  # type: ignore[assignment]
-        self.base = b""
+        self.base = ""
         self.findings: list[Finding] = []
         self.taken: dict[int, str] = {}
         self.made: dict[Any, Any] = {}
@@ -70,19 +61,18 @@ class Reading:
         self.at: dict[str, Any] = {}
         self.fk: dict[str, Any] = {}
         self.index: dict[str, dict[Any, list[tuple[int, Any]]]] = {}
-        self.counts: dict[Any, int] = {}
+        self.seen: dict[Any, dict[Any, int]] = {}
         self.later: list[tuple[Row, Any, Way, Any]] = []
-        self.claims: dict[int, Claim] = {}
+        self.claims: dict[int, Any] = {}
         self.known: dict[Any, str] | None = None
 
     def note(self, kind: str, row: str, table: str = "") -> None:
         """Record a finding."""
         self.findings.append(Finding(kind, row, table, self.place))
 
-    def mint(self, *parts: Any) -> str:
+    def mint(self, text: str) -> str:
         """An id for an item that has none: the same for the same link, record, group, parent and identity."""
-        text = "\x1f".join([part if part.__class__ is str else repr(part) for part in parts])
-        return "hub-" + blake2b(self.base + text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+        return "hub-" + blake2b((self.base + text).encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
     def bad(self, way: Way, kind: str, reason: str) -> None:
         """A cell that its row cannot read: park the record, or note it and let the text stay in the rest."""
@@ -244,6 +234,8 @@ def _list(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict[
             left[str(n)] = text
         else:
             good.append((text, value))
+            if _written(way, value) == text and way.first and isinstance(text, Token) == way.tokens[0]:
+                way.remember(text, value)
     if left:
         for ours in way.row.ours:
             partial(c, ours.full)
@@ -303,6 +295,16 @@ def flags_of(way: Way, value: list[str]) -> dict[str, str]:
 _SHAPES = {"cell": _cell, "cells": _cells, "list": _list, "flags": _flags}
 
 
+def extra(c: Reading, item: Any) -> Extra:
+    """The extras of an item for this link, made when missing."""
+    if item.extras is UNSET:
+        item.extras = {}
+    found = item.extras.get(c.link)
+    if found is None:
+        found = item.extras[c.link] = Extra()
+    return found
+
+
 def set_later(c: Reading, row: Row, o: Any, t: Any) -> None:
     """A copy of what stands elsewhere: take it out, compare when the record is whole."""
     for way in row.ways:
@@ -317,261 +319,8 @@ def set_later(c: Reading, row: Row, o: Any, t: Any) -> None:
             return
 
 
-def ident(c: Reading, scope: Scope, o: Any) -> None:
-    """Give an item its id and count the occurrences of its key."""
-    above = c.at[scope.parent.name].id if scope.nested else ""  # type: ignore[union-attr]
-    key = tuple([ours.get(o) for ours in scope.keys]) if len(scope.keys) != 1 else scope.keys[0].get(o)
-    counted = (scope.name, above, key)
-    n = c.counts.get(counted, 0)
-    c.counts[counted] = n + 1
-    if n and (any(one is not UNSET for one in key) if key.__class__ is tuple else key is not UNSET):
-        c.note("repeated key", f"[each.{scope.name}]")
-    if o.id is UNSET:
-        if c.known is not None and (scope.name, above, key, n) in c.known:
-            o.id = c.known[scope.name, above, key, n]
-        elif key.__class__ is str:
-            o.id = c.mint(scope.name, above, key, str(n))
-        else:
-            said = [None if one is UNSET else one for one in (key if key.__class__ is tuple else (key,))]
-            o.id = c.mint(scope.name, above, said, str(n))
-        if scope.maps_id:
-            found = extra(c, o)
-            found.spell = {**(found.spell or {}), MINTED: o.id}
-
-
-def claim(c: Reading, scope: Scope, o: Any, t: Any) -> None:
-    """The items of one group for one parent: taken out of the tree, read, put into the record's list."""
-    cell = scope.theirs
-    assert cell is not None
-    if not cell.path.steps:
-        sub = {name: t.pop(name) for name in scope.own_cells if name in t}
-        if sub:
-            _add(c, scope, o, scope.read(sub, c))
-        return
-    if scope.theirs_rooted and scope.on:
-        key = c.fk.get(scope.parent.name) if scope.parent is not None else None
-        if key is not None:
-            for n, one in _index(c, scope).pop(key, ()):
-                _take(c, scope, o, n, one)
-        return
-    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken)
-    if holder is None:
-        return
-    value = holder.get(cell.name, MISS)
-    if value.__class__ is dict and not scope.many:
-        cell.drop(t, c.taken)
-        _add(c, scope, o, scope.read(value, c))
-    elif value.__class__ is list and value and scope.many:
-        _claim_list(c, scope, o, t, holder, value)
-    elif value is not MISS and value is not None and value != [] and value not in ("", {}):
-        c.note("shape", f"[each.{scope.name}]")
-
-
-def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, items: list[Any]) -> None:
-    cell = scope.theirs
-    assert cell is not None
-    if not scope.shared and not scope.plain and scope.their_match is None and all([one.__class__ is dict for one in items]):
-        add, read = _adder(c, scope, o), scope.read
-        for one in items:
-            add(read(one, c))
-        _prune(cell, c.tree if scope.theirs_rooted else t)
-        return
-    held = c.claims.get(id(items))
-    if held is None:
-        held = c.claims[id(items)] = Claim(holder, cell.name, items)
-    for n, one in list(held.free.items()):
-        if _fits(scope, one):
-            for test in scope.their_tests:
-                tree_take(one, test)
-            item = scope.read({".": one} if scope.plain else one, c)
-            if item is None:
-                partial(c, scope.ours_prefix.removesuffix("[]"))
-                continue
-            del held.free[n]
-            held.taken.append((n, item))
-            _add(c, scope, o, item)
-    if not scope.shared:
-        settle(c, held, None if scope.theirs_rooted else (cell, t))
-
-
-def _fits(scope: Scope, one: Any) -> bool:
-    if not isinstance(one, str if scope.plain else dict):
-        return False
-    return scope.their_match is None or scope.their_match(one)
-
-
-def settle(c: Reading, held: Claim, prune: Any = None) -> None:
-    """Groups are done with a list: what nobody took stays as the rest, and places are kept where order needs them."""
-    if held.free:
-        if held.taken:
-            held.holder[held.name] = {"[]": {str(n): one for n, one in held.free.items()}}
-    elif prune is not None:
-        _prune(prune[0], prune[1])
-    else:
-        held.holder.pop(held.name, None)
-    unordered = c.plan.schema is not None and c.plan.schema.unordered
-    if not unordered and held.taken and (held.free or [n for n, _ in held.taken] != list(range(held.total))):
-        for n, item in held.taken:
-            extra(c, item).place = n
-
-
-def settle_shared(c: Reading, t: Any, cells: list[Any]) -> None:
-    """At the end of a scope: the lists that several of its groups shared."""
-    for cell in cells:
-        holder = cell.holder(t, c.taken)
-        value = holder.get(cell.name) if holder is not None else None
-        held = c.claims.pop(id(value), None) if value.__class__ is list else None
-        if held is not None:
-            settle(c, held, (cell, t))
-
-
-def _prune(cell: Any, t: Any) -> None:
-    chain = []
-    at = t
-    for step, _ in cell.steps[:-1]:
-        chain.append((at, step.name))
-        at = at[step.name]
-        if at.__class__ is not dict:
-            return
-    at.pop(cell.name, None)
-    for holder, name in reversed(chain):
-        if holder[name]:
-            return
-        del holder[name]
-
-
-def _index(c: Reading, scope: Scope) -> dict[Any, list[tuple[int, Any]]]:
-    """The items of a rooted list by the parent's cell that they name."""
-    found = c.index.get(scope.name)
-    if found is None:
-        found = c.index[scope.name] = {}
-        cell = scope.theirs
-        assert cell is not None
-        holder = cell.holder(c.tree, c.taken)
-        items = holder.get(cell.name) if holder is not None else None
-        if items.__class__ is list and items:
-            held = c.claims.get(id(items))
-            if held is None:
-                held = c.claims[id(items)] = Claim(holder, cell.name, items)
-            foreign = next(iter(scope.on))
-            for n, one in held.free.items():
-                if _fits(scope, one):
-                    found.setdefault(one.get(foreign) or None, []).append((n, one))
-    return found
-
-
-def _take(c: Reading, scope: Scope, o: Any, n: int, one: Any) -> None:
-    for foreign in scope.on:
-        if one.get(foreign):
-            del one[foreign]
-    stub = n < 0
-    for test in scope.their_tests:
-        tree_take(one, test)
-    lone = _LONE in one
-    item = scope.read(one, c)
-    if stub:
-        item.stub = True
-        item.id = UNSET if lone else item.id
-    else:
-        assert scope.theirs is not None
-        held = _held(c, scope)
-        if held is not None:
-            held.free.pop(n, None)
-            held.taken.append((n, item))
-    _add(c, scope, o, item)
-
-
-def _held(c: Reading, scope: Scope) -> Claim | None:
-    cell = scope.theirs
-    assert cell is not None
-    holder = cell.holder(c.tree, c.taken)
-    return c.claims.get(id(holder.get(cell.name))) if holder is not None else None
-
-
-def _add(c: Reading, scope: Scope, o: Any, item: Any) -> None:
-    _adder(c, scope, o)(item)
-
-
-def _adder(c: Reading, scope: Scope, o: Any) -> Any:
-    at = c.record if scope.ours_rooted else o
-    for step in scope.our_steps[:-1]:
-        value = getattr(at, step.name)
-        if value is UNSET or value is None:
-            value = step.field.part()  # type: ignore[misc]
-            setattr(at, step.name, value)
-        at = value
-    name = scope.our_steps[-1].name
-    items = getattr(at, name)
-    if items is UNSET or items is None:
-        items = []
-        setattr(at, name, items)
-        if scope.spec is not None and scope.spec.partial:
-            partial(c, scope.ours_prefix.removesuffix("[]"))
-    return items.append
-
-
-def link_up(c: Reading, scope: Scope, o: Any) -> None:
-    """Set the cells of ours that say whose item this is (`on`, when ours is the flat side)."""
-    for names, group, path in scope.on_ours:
-        value = path.get(c.at[group]) if group in c.at else UNSET
-        if value is not UNSET:
-            put(o, names, value)
-
-
-def orphans(c: Reading, joined: list[Scope]) -> None:
-    """Items that name a parent nobody has: a stub parent holds them. Children first, so that stubs find their own."""
-    for below in joined:
-        parent = below.parent
-        assert parent is not None
-        for key, items in list(_index(c, below).items()):
-            if not items:
-                continue
-            c.note("no parent", f"[each.{below.name}]")
-            tree = {} if key is None else {next(iter(below.on.values())): key}
-            _index(c, below)[key if key is not None else _LONE] = _index(c, below).pop(key)
-            if parent.theirs_rooted and parent.on:
-                _index(c, parent).setdefault(None, []).append((-1, {**tree, **({_LONE: True} if key is None else {})}))
-            else:
-                _stub(c, parent, tree, key)
-
-
-_LONE = "\0lone"
-
-
-def _stub(c: Reading, scope: Scope, tree: Any, key: Any) -> None:
-    if key is None:
-        tree[_LONE] = True
-    item = scope.read(tree, c)
-    item.stub = True
-    item.id = UNSET if key is None else item.id
-    _add(c, scope, c.record, item)
-
-
-def parent_cell(t: Any, name: str) -> Any:
-    """The cell of a parent that its rooted children name; a stub without one answers for all that name none."""
-    if _LONE in t:
-        del t[_LONE]
-        return _LONE
-    return t.get(name) or None
-
-
-def extra(c: Reading, item: Any) -> Extra:
-    """The extras of an item for this link, made when missing."""
-    if item.extras is UNSET:
-        item.extras = {}
-    found = item.extras.get(c.link)
-    if found is None:
-        found = item.extras[c.link] = Extra()
-    return found
-
-
-def finish(c: Reading) -> None:
-    """The record is read: settle rooted lists, mint what rows made, compare the copies."""
-    for held in c.claims.values():
-        settle(c, held)
-    for item, owner, text in c.fresh:
-        if item.id is UNSET:
-            item.id = c.mint(text, getattr(owner, "id", ""))
+def compare(c: Reading) -> None:
+    """The record is read: are its copies what the record says? One that differs is kept beside what it stood for."""
     for row, o, way, text in c.later:
         expected = expected_of(row, o, c.record)
         if expected != text:
@@ -615,6 +364,5 @@ def fires(condition: Any, o: Any, above: Any, record: Any) -> bool:
 
 
 __all__ = [
-    "Finding", "Ours", "Reading", "Way", "cells_of", "claim", "expected_of", "finish", "fires", "flags_of", "ident", "link_up",
-    "orphans", "parent_cell", "read_row", "set_later", "settle_shared", "slow",
+    "Finding", "Reading", "cells_of", "compare", "expected_of", "extra", "fires", "flags_of", "partial", "read_row", "set_later", "slow",
 ]  # fmt: skip
