@@ -22,7 +22,14 @@ def adapter_of(schema: str | None, editions: tuple[str, ...] = ("1",), **flags: 
     def nothing(*_: Any) -> Any:
         raise AssertionError("this adapter is for trees only")
 
-    return Adapter("toy", nothing, nothing, {"K": None if schema is None else Schema.parse(schema, **flags)}, editions=editions, head=_head)
+    return Adapter(
+        "toy",
+        nothing,
+        nothing,
+        {"K": None if schema is None else Schema.parse(schema, **flags)},
+        editions=editions,
+        head=_head,
+    )
 
 
 def build(

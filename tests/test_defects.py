@@ -25,12 +25,16 @@ def test_the_cambodia_defect_is_refused(tmp_path: Path) -> None:
     table = (
         "theirs,ours\nTherapeutic interventions,N1\nTherapeutic interventions,N2\nTherapeutic training,N3\nOther,N4\n"
     )
-    message = refused('[fields]\n"person.religion" = { theirs = "need", codes = "services" }', tmp_path, {"services": table})
+    message = refused(
+        '[fields]\n"person.religion" = { theirs = "need", codes = "services" }', tmp_path, {"services": table}
+    )
     assert "lines 2 and 3 have the same theirs" in message and "services" in message and "come" in message
 
 
 def test_a_table_that_writes_two_ways_is_refused(tmp_path: Path) -> None:
-    message = refused('[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\n1,M\nMale,M\n2,F\n"})
+    message = refused(
+        '[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\n1,M\nMale,M\n2,F\n"}
+    )
     assert "lines 2 and 3 have the same ours" in message and "in" in message
 
 
@@ -46,7 +50,9 @@ def test_folding_is_checked_again(tmp_path: Path) -> None:
 
 
 def test_a_code_outside_the_national_list_is_refused(tmp_path: Path) -> None:
-    message = refused('[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\nM,M\nF,FEM\n"})
+    message = refused(
+        '[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\nM,M\nF,FEM\n"}
+    )
     assert "'FEM'" in message and "'sex'" in message and "line 3" in message
 
 
@@ -61,12 +67,18 @@ def test_a_boolean_with_kind_words_on_a_negated_field_breaks_a_law(tmp_path: Pat
     mapping = build(toml, "no text", tmp_path)
     breaches = list(laws.check(mapping, [], records=200))
     assert any("person.mother" in breach.path and "no account says so" in breach.law for breach in breaches)
-    honest = build("[fields]\n\"person.mother\" = { theirs = \"no\", as = 'boolean(\"0|false\", \"1|true\")' }", "no text", tmp_path)
+    honest = build(
+        '[fields]\n"person.mother" = { theirs = "no", as = \'boolean("0|false", "1|true")\' }', "no text", tmp_path
+    )
     assert list(laws.check(honest, [], records=200)) == []
 
 
 def test_an_unmapped_field_of_either_side_is_named(tmp_path: Path) -> None:
-    mapping = build('[fields]\n"person.sex" = { theirs = "sex", codes = "sex" }\n[withhold]\n"care.**" = "not collected here"', SCHEMA, tmp_path)
+    mapping = build(
+        '[fields]\n"person.sex" = { theirs = "sex", codes = "sex" }\n[withhold]\n"care.**" = "not collected here"',
+        SCHEMA,
+        tmp_path,
+    )
     faults = list(account.faults(mapping))
     assert any("ours person.birth.date: is neither mapped nor withheld" in fault for fault in faults)
     assert any("theirs died: is neither mapped nor ignored" in fault for fault in faults)
@@ -106,7 +118,9 @@ def test_a_wildcard_cannot_hide_a_new_field(tmp_path: Path) -> None:
     listed = account.table([mapping])
     assert "ours,person.birth.date,withheld,the rest is not collected" in listed
     stale = listed.replace("K,ours,person.birth.date,withheld,the rest is not collected\n", "")
-    assert stale != listed, "a field that is new to the model changes the committed account, so check fails until it is reviewed"
+    assert stale != listed, (
+        "a field that is new to the model changes the committed account, so check fails until it is reviewed"
+    )
 
 
 def test_a_reason_that_speaks_of_nothing_is_an_error(tmp_path: Path) -> None:
@@ -129,7 +143,11 @@ def test_a_reason_that_speaks_of_nothing_is_an_error(tmp_path: Path) -> None:
 
 def test_a_slice_without_its_complement_is_named(tmp_path: Path) -> None:
     mapping = build('[fields]\n"person.identifiers[system=upn].value" = "sex"', SCHEMA, tmp_path)
-    assert any("person.identifiers[rest]" in line.detail for line in account.lines(mapping) if line.path == "person.identifiers[].value")
+    assert any(
+        "person.identifiers[rest]" in line.detail
+        for line in account.lines(mapping)
+        if line.path == "person.identifiers[].value"
+    )
 
 
 def test_wildcards_never_stand_at_the_root(tmp_path: Path) -> None:

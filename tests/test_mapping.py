@@ -55,7 +55,7 @@ def test_empty_object_empty_list_and_absent_stay_apart(tmp_path: Path) -> None:
 
 
 def test_a_kept_spelling_returns_to_its_link_only_while_it_means_the_value(tmp_path: Path) -> None:
-    toml = "[fields]\n\"person.mother\" = { theirs = \"m\", as = 'boolean(\"Y|yes|true\", \"N|no\")' }"
+    toml = '[fields]\n"person.mother" = { theirs = "m", as = \'boolean("Y|yes|true", "N|no")\' }'
     mapping = build(toml, "m text", tmp_path)
     record = mapping.inward(theirs({"m": "true"})).record
     assert mapping.create(record).tree == {"m": "true"}
@@ -149,7 +149,10 @@ def test_filtered_rows_take_an_item_each_and_say_what_is_left_over(tmp_path: Pat
     "person.identifiers[system=upn,use=former].value" = "old"
     """
     mapping = build(toml, None, tmp_path)
-    tree = {"id": [{"sys": "x", "value": "1"}, {"sys": "urn:nhs", "value": "2", "status": "ok", "more": "m"}], "old": "3"}
+    tree = {
+        "id": [{"sys": "x", "value": "1"}, {"sys": "urn:nhs", "value": "2", "status": "ok", "more": "m"}],
+        "old": "3",
+    }
     record, back = go_round(mapping, tree)
     assert [(i["system"], i["value"]) for i in record["person"]["identifiers"]] == [("upn", "3"), ("nhs", "2")]
     assert back == tree
@@ -221,7 +224,10 @@ def test_rows_of_a_flat_table_find_their_parent_and_orphans_a_stub(tmp_path: Pat
     }  # fmt: skip
     read = mapping.inward(theirs(tree))
     record = to_tree(read.record)
-    shape = [(one.get("id", "")[:3], one.get("stub", False), [a["id"] for a in one.get("assessments", [])]) for one in record["episodes"]]
+    shape = [
+        (one.get("id", "")[:3], one.get("stub", False), [a["id"] for a in one.get("assessments", [])])
+        for one in record["episodes"]
+    ]
     assert shape == [("R1", False, ["2"]), ("R2", False, ["1"]), ("R9", True, ["3"]), ("", True, ["4", "5"])]
     assert [f.kind for f in read.findings] == ["no parent", "no parent"]
     assert mapping.create(decode(encode(read.record))).tree == tree
@@ -246,7 +252,13 @@ def test_what_theirs_nests_and_ours_holds_flat(tmp_path: Path) -> None:
     "start" = { theirs = "s", as = "date" }
     """
     mapping = build(toml, "eps[].id text\neps[].placements[].pid text\neps[].placements[].s date", tmp_path)
-    tree = {"eps": [{"id": "E1", "placements": [{"pid": "P1", "s": "2024-01-01"}]}, {"id": "E2", "placements": []}, {"id": "E3"}]}
+    tree = {
+        "eps": [
+            {"id": "E1", "placements": [{"pid": "P1", "s": "2024-01-01"}]},
+            {"id": "E2", "placements": []},
+            {"id": "E3"},
+        ]
+    }
     record, back = go_round(mapping, tree)
     assert record["care"]["episodes"] == [{"id": "P1", "referral": "E1", "start": "2024-01-01"}]
     assert back == tree
@@ -281,7 +293,14 @@ def test_groups_that_share_a_list_claim_in_turn_and_keep_places(tmp_path: Path) 
     "id" = "n"
     """
     mapping = build(toml, "eps[].id text\neps[].plans[].t text\neps[].plans[].n text", tmp_path)
-    tree = {"eps": [{"id": "E", "plans": [{"t": "CIN", "n": "1"}, {"t": "??", "n": "2"}, {"t": "CP", "n": "3"}, {"t": "CIN", "n": "4"}]}]}
+    tree = {
+        "eps": [
+            {
+                "id": "E",
+                "plans": [{"t": "CIN", "n": "1"}, {"t": "??", "n": "2"}, {"t": "CP", "n": "3"}, {"t": "CIN", "n": "4"}],
+            }
+        ]
+    }
     record, back = go_round(mapping, tree)
     assert [(p["kind"], p["id"]) for p in record["episodes"][0]["plans"]] == [("cp", "3"), ("cin", "1"), ("cin", "4")]
     assert back == tree
@@ -322,7 +341,7 @@ def test_flags_name_codes_and_keep_words_that_were_not_there(tmp_path: Path) -> 
 
 
 def test_bare_numbers_and_booleans_stay_bare_and_quoted_ones_quoted(tmp_path: Path) -> None:
-    toml = "[fields]\n\"person.mother\" = { theirs = \"m\", as = 'boolean(\"true\", \"false\")' }"
+    toml = '[fields]\n"person.mother" = { theirs = "m", as = \'boolean("true", "false")\' }'
     mapping = build(toml, "m boolean", tmp_path, bare=True, nulls=True)
     for tree in ({"m": Token("true")}, {"m": "true"}, {"m": None}, {"x": [Token("1.50"), "1.50", None]}):
         assert laws.same(go_round(mapping, tree)[1], tree)
@@ -357,7 +376,13 @@ reason = "a shielded child shows neither"
 
 def test_conditions_erase_what_the_target_had(tmp_path: Path) -> None:
     mapping = build(SENSITIVE, None, tmp_path)
-    there = theirs({"religion": "x", "own": "stays", "s": [{"id": "1", "kind": "k", "name": "Clinic", "sensitive": "N", "note": "n"}]})
+    there = theirs(
+        {
+            "religion": "x",
+            "own": "stays",
+            "s": [{"id": "1", "kind": "k", "name": "Clinic", "sensitive": "N", "note": "n"}],
+        }
+    )
     now = ChildRecord(source=Source(link="elsewhere"), involvements=[Involvement(id="1", sensitive=True)])
     made = mapping.outward(now, there, "toy")
     assert made.tree == {"religion": "x", "own": "stays", "s": [{"id": "1", "kind": "k", "sensitive": "Y"}]}
@@ -397,7 +422,9 @@ def test_an_echo_keeps_what_the_system_could_not_say(tmp_path: Path) -> None:
 
 
 def test_partial_records_do_not_wipe_what_they_do_not_mention(tmp_path: Path) -> None:
-    mapping = build('[fields]\n"person.religion" = "r"\n"person.nationality" = "n"', "r text\nn text", tmp_path, nulls=True)
+    mapping = build(
+        '[fields]\n"person.religion" = "r"\n"person.nationality" = "n"', "r text\nn text", tmp_path, nulls=True
+    )
     made = mapping.outward(ChildRecord(person=Person(religion=None)), theirs({"r": "x", "n": "y", "z": "kept"}))
     assert made.tree == {"r": None, "n": "y", "z": "kept"}
     assert UNSET is ChildRecord().person

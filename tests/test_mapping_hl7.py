@@ -91,14 +91,18 @@ def tree_of(message: str) -> dict[str, Any] | None:
             elif n == 32:
                 fields["32"] = text.split("~")
             else:
-                fields[str(n)] = [{str(k): part for k, part in enumerate(one.split("^"), 1) if part} for one in text.split("~")]
+                fields[str(n)] = [
+                    {str(k): part for k, part in enumerate(one.split("^"), 1) if part} for one in text.split("~")
+                ]
     return {"PID": fields}
 
 
 PAGE = (
     "MSH|^~\\&|A|B|C|D|20240101||ADT^A28|1|P|2.4\r"
     "PID|1||C77^^^COUNCIL^MR~9434765919^^^NHS^NH||ASHBY&Mc^Robin^Lee||201503|female|||"
-    "1 High St^^Northby^^NB1 2CD^^H~2 Low St^^Southby^^SB3 4EF^^C~3 Mid St^^Midby^^MB1 1AA^^H||01632960001^PRN^PH~x@example.org^NET^Internet" + "|" * 19 + "AAA~X\r"
+    "1 High St^^Northby^^NB1 2CD^^H~2 Low St^^Southby^^SB3 4EF^^C~3 Mid St^^Midby^^MB1 1AA^^H||01632960001^PRN^PH~x@example.org^NET^Internet"
+    + "|" * 19
+    + "AAA~X\r"
 )
 
 
@@ -116,7 +120,9 @@ def test_a_page_comes_back_as_it_was_and_means_what_it_says(tmp_path: Path) -> N
     assert [one["postcode"] for one in record["person"]["addresses"]] == ["NB1 2CD", "MB1 1AA", "SB3 4EF"]
     assert record["person"]["telecoms"][0]["use"] == "home"
     assert record["person"]["telecoms"][1]["system"] == "email"
-    assert laws.same(mapping.create(read.record).tree, tree), "female stays female, places stay places, the unknown X stays"
+    assert laws.same(mapping.create(read.record).tree, tree), (
+        "female stays female, places stay places, the unknown X stays"
+    )
 
 
 def test_an_open_code_list_comes_back_through_another_system(tmp_path: Path) -> None:

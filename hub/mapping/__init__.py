@@ -42,7 +42,12 @@ class Mapping:
 
     def __init__(self, adapter: Adapter, declaration: declare.Declaration, overlays: Iterable[Path] = ()) -> None:
         self.adapter, self.declaration = adapter, declaration
-        self.kind, self.version, self.carries, self.file = declaration.theirs, declaration.version, declaration.carries, declaration.file
+        self.kind, self.version, self.carries, self.file = (
+            declaration.theirs,
+            declaration.version,
+            declaration.carries,
+            declaration.file,
+        )
         if self.kind not in adapter.schemas:
             raise DeclarationError(f"the adapter {adapter.name} has no records of kind {self.kind!r}", file=self.file)
         self.schema: Schema | None = adapter.schemas[self.kind]
@@ -85,7 +90,9 @@ class Mapping:
     def _base(self, known: ChildRecord, theirs: Theirs, link: str, ids: Any) -> ChildRecord:
         """What that system would have said of the known record."""
         tree = self.create(known, link, edition=theirs.edition).tree
-        c = reading.Reading(self.plan(theirs.edition), link or self.adapter.name, tree, theirs.head, theirs.place, False)
+        c = reading.Reading(
+            self.plan(theirs.edition), link or self.adapter.name, tree, theirs.head, theirs.place, False
+        )
         c.known = ids
         self.plan(theirs.edition).root.read(tree, c, {}, "")
         return c.record

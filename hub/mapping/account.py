@@ -15,8 +15,8 @@ from msgspec import UNSET
 
 from hub.errors import DeclarationError
 from hub.mapping import extras
-from hub.mapping.access import Ours, reach
 from hub.mapping.bind import Plan, Row, Scope, leaf_rows
+from hub.mapping.ours import Ours, reach
 from hub.mapping.withhold import expand
 from hub.mapping.writing import ENGINE
 from hub.model import ChildRecord, leaves
@@ -97,11 +97,17 @@ def _sliced(scope: Scope, ours: Ours) -> tuple[str, ...]:
 def _ours(mapping: Mapping) -> Iterator[Line]:
     writes, reads = _writers(mapping)
     known = [leaf.path for leaf in leaves()]
-    withheld = _withheld(mapping, known)
-    rests = {path.removesuffix("[rest]"): reason for path, (reason, _) in mapping.declaration.withhold.items() if path.endswith("[rest]")}
+    withheld = _withheld(mapping)
+    rests = {
+        path.removesuffix("[rest]"): reason
+        for path, (reason, _) in mapping.declaration.withhold.items()
+        if path.endswith("[rest]")
+    }
     for path in known:
         rows = writes.get(path, [])
-        if path in ENGINE or path.rpartition(".")[2] in _OWN and not rows and path.endswith(("[].id", "[].removed", "[].stub")):
+        if path in ENGINE or (
+            path.rpartition(".")[2] in _OWN and not rows and path.endswith(("[].id", "[].removed", "[].stub"))
+        ):
             yield Line("ours", path, "hub", ENGINE.get(path) or _OWN[path.rpartition(".")[2]])
         elif any(not one.sliced for one in rows):
             yield Line("ours", path, "row", "; ".join(dict.fromkeys(_row_name(one.row) for one in rows)))
@@ -120,11 +126,18 @@ def _slice_line(path: str, rows: list[_Slice], rests: dict[str, str], withheld: 
     missing = [listed for listed in dict.fromkeys(name for one in rows for name in one.sliced) if listed not in rests]
     if not missing or path in withheld or path.endswith((".id", ".removed", ".stub")):
         return Line("ours", path, "slice", names)
-    return Line("ours", path, "nothing", f"only some items of {missing[0]} are mapped: say why not the others, {missing[0]}[rest]")
+    return Line(
+        "ours",
+        path,
+        "nothing",
+        f"only some items of {missing[0]} are mapped: say why not the others, {missing[0]}[rest]",
+    )
 
 
-def _withheld(mapping: Mapping, known: list[str]) -> dict[str, str]:
+@lru_cache(maxsize=32)
+def _withheld(mapping: Mapping) -> dict[str, str]:
     found: dict[str, str] = {}
+    known = [leaf.path for leaf in leaves()]
     patterns = sorted(mapping.declaration.withhold.items(), key=lambda one: not one[0].endswith("**"))
     for pattern, (reason, _) in patterns:
         if not pattern.endswith("[rest]"):
@@ -172,7 +185,9 @@ def _cells(mapping: Mapping) -> dict[str, list[str]]:
                     found.setdefault(f"{scope.theirs_prefix}.{name}", []).append(f"[each.{scope.name}] on")
                 for step in scope.theirs.path.steps[-1:]:
                     for test in step.tests:
-                        found.setdefault(f"{scope.theirs_prefix}.{test.path.generic}", []).append(f"[each.{scope.name}]")
+                        found.setdefault(f"{scope.theirs_prefix}.{test.path.generic}", []).append(
+                            f"[each.{scope.name}]"
+                        )
     return found
 
 
@@ -188,13 +203,17 @@ def _idle(mapping: Mapping) -> Iterator[str]:
                 yield f"{file}: [withhold] {pattern}: no row or group takes only some items of that list"
         elif not set(expand(pattern, known)) - whole:
             mapped = bool(expand(pattern, known))
-            yield f"{file}: [withhold] {pattern}: " + ("is mapped by a row; remove one of the two" if mapped else "matches nothing in the record")
+            yield f"{file}: [withhold] {pattern}: " + (
+                "is mapped by a row; remove one of the two" if mapped else "matches nothing in the record"
+            )
     read = set(_cells(mapping))
     cells = [cell.path for cell in mapping.schema.leaves()] if mapping.schema is not None else []
     for pattern, (_, file) in mapping.declaration.ignore.items():
         if cells and not set(expand(pattern, cells)) - read:
             mapped = bool(expand(pattern, cells))
-            yield f"{file}: [ignore] {pattern}: " + ("is mapped by a row; remove one of the two" if mapped else "matches nothing in the format")
+            yield f"{file}: [ignore] {pattern}: " + (
+                "is mapped by a row; remove one of the two" if mapped else "matches nothing in the format"
+            )
 
 
 def table(mappings: list[Mapping]) -> str:
@@ -212,10 +231,11 @@ def reason(mapping: Mapping, what: str, path: str) -> str:
     if what in _WORDS:
         return _WORDS[what]
     for one in mapping.rules:
-        if one.what == what and (path in one.paths or any(path.startswith(p.removesuffix("[]")) for p in one.paths if p.endswith("[]"))):
+        if one.what == what and (
+            path in one.paths or any(path.startswith(p.removesuffix("[]")) for p in one.paths if p.endswith("[]"))
+        ):
             return one.reason
-    known = [leaf.path for leaf in leaves()]
-    withheld = _withheld(mapping, known)
+    withheld = _withheld(mapping)
     if path in withheld:
         return withheld[path]
     parts = path.split("[]")

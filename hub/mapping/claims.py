@@ -9,9 +9,10 @@ from typing import Any
 
 from msgspec import UNSET
 
-from hub.mapping.access import MISS, put, tree_take
 from hub.mapping.bind import Scope
+from hub.mapping.ours import put
 from hub.mapping.reading import Reading, compare, extra, partial
+from hub.mapping.theirs import MISS, tree_take
 
 
 class Claim:

@@ -116,7 +116,9 @@ class Table:
         first = self.rows[0] if self.rows else None
         if first is None:
             return 1, 1
-        return (len(first.theirs) if isinstance(first.theirs, tuple) else 1), (len(first.ours) if isinstance(first.ours, tuple) else 1)
+        return (len(first.theirs) if isinstance(first.theirs, tuple) else 1), (
+            len(first.ours) if isinstance(first.ours, tuple) else 1
+        )
 
     def overlaid(self, rows: Iterable[CodeRow]) -> Table:
         """This table with a council's rows: same theirs replaces what is read, same ours replaces what is written."""
@@ -146,7 +148,12 @@ class Table:
         write: dict[Key, CodeRow] = {}
         globs = []
         for row in rows:
-            if row.read and isinstance(row.theirs, str) and ("*" in row.theirs or "?" in row.theirs) and row.way == "in":
+            if (
+                row.read
+                and isinstance(row.theirs, str)
+                and ("*" in row.theirs or "?" in row.theirs)
+                and row.way == "in"
+            ):
                 globs.append((row.theirs, row.ours))
                 continue
             if row.read:
@@ -216,7 +223,11 @@ def parse(data: bytes, file: str) -> list[CodeRow]:
     ours = [n for n, name in enumerate(head) if name == "ours" or name.startswith("ours.")]
     unknown = set(head) - {head[n] for n in theirs + ours} - {"way", "since", "until", "note"}
     if not theirs or not ours or unknown:
-        raise DeclarationError("the header must be theirs,ours,way,since,until,note (theirs and ours may be several)", file=file, place="line 1")
+        raise DeclarationError(
+            "the header must be theirs,ours,way,since,until,note (theirs and ours may be several)",
+            file=file,
+            place="line 1",
+        )
     rows = []
     for cells in reader:
         line = reader.line_num

@@ -5,16 +5,19 @@ Every field of every part is either written by a row, or counted in the account 
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import UNSET
 
 from hub.adapter import Token
-from hub.mapping import writing
-from hub.mapping.access import MISS, Ours, OurStep
+from hub.mapping import placing, writing
 from hub.mapping.bind import Plan, Row, Scope, Way
 from hub.mapping.code import Code
+from hub.mapping.ours import Ours, OurStep
+from hub.mapping.theirs import MISS
 from hub.model import Item, fields
+
+_SPACE = {
+    "U": UNSET, "M": MISS, "Token": Token, **{name: getattr(module, name) for module in (writing, placing) for name in module.__all__},
+}  # fmt: skip
 
 
 class _Part:
@@ -47,7 +50,7 @@ def compile_writing(plan: Plan) -> str:
 class _Writer:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.code = Code({"U": UNSET, "M": MISS, "Token": Token, **{n: getattr(writing, n) for n in writing.__all__}})
+        self.code = Code(_SPACE)
         self.boxes: dict[tuple[str, ...], str] = {}
         self.left: list[tuple[str, str]] = []
         self.count = 0
@@ -62,7 +65,12 @@ class _Writer:
         body: list[str] = []
         self._part(body, self._tree(), scope.struct, "o", scope.ours_prefix, "    ", scope.spec is not None)
         general = [row for row in scope.rows if row.writing and not self._fast(row)]
-        lines = ["def write(o, c):", "    x = o.extras", "    if x is U: t = {}; w = None", "    else: t, w = start(c, x)"]
+        lines = [
+            "def write(o, c):",
+            "    x = o.extras",
+            "    if x is U: t = {}; w = None",
+            "    else: t, w = start(c, x)",
+        ]
         if scope.spec is None:
             lines.append("    c.tree = t")
             lines.append("    c.at[''] = o")
@@ -102,7 +110,9 @@ class _Writer:
         for above, names in found.items():
             holder = "t" + "".join(f".get({name!r}, {{}})" for name in above)
             shown = prefix + "".join(name + "." for name in above)
-            lines.append(f"    if not {self.code.name(frozenset(names), 'k')} <= {holder}.keys(): need(c, {holder}, {tuple(names)!r}, {shown!r})")
+            lines.append(
+                f"    if not {self.code.name(frozenset(names), 'k')} <= {holder}.keys(): need(c, {holder}, {tuple(names)!r}, {shown!r})"
+            )
         return lines
 
     def _fast(self, row: Row) -> bool:
@@ -196,13 +206,19 @@ class _Writer:
             mark = len(out)
             self._part(out, inner, cls, picked, path + "[]", pad + "    ", False)
             tests = tuple(".".join(names) for names, _ in step.made)
-            out.append(f"{pad}    hollow(c, {picked}, {self.code.name(inner.leaves(), 'l')}, {tests!r}, {path + '[]'!r})")
+            out.append(
+                f"{pad}    hollow(c, {picked}, {self.code.name(inner.leaves(), 'l')}, {tests!r}, {path + '[]'!r})"
+            )
             if len(out) == mark:
                 out.append(f"{pad}    pass")
 
     def _row(self, out: list[str], row: Row, way: Way, value: str, path: str, pad: str) -> None:
         code = self.code
-        minted = f" and (w is None or w.get({writing.MINTED!r}) != x)" if row.ours[0].path.text == "id" and self.scope.spec is not None else ""
+        minted = (
+            f" and (w is None or w.get({writing.MINTED!r}) != x)"
+            if row.ours[0].path.text == "id" and self.scope.spec is not None
+            else ""
+        )
         out.append(f"{pad}x = {value}")
         out.append(f"{pad}if x is not U{minted}:")
         if way.fast == "memo":
@@ -226,5 +242,3 @@ class _Writer:
             out.append(f"{pad}if {known} is None: {known} = box({holder}, {above[n]!r})")
             holder = known
         out.append(f"{pad}{holder}[{name!r}] = v" if above else f"{pad}if v is not M: {holder}[{name!r}] = v")
-
-

@@ -15,7 +15,21 @@ from typing import Any
 from hub.errors import DeclarationError
 from hub.mapping import codes
 
-_TOP = {"theirs", "version", "carries", "extends", "names", "defaults", "fields", "each", "codes", "ignore", "withhold", "withhold_when", "example"}
+_TOP = {
+    "theirs",
+    "version",
+    "carries",
+    "extends",
+    "names",
+    "defaults",
+    "fields",
+    "each",
+    "codes",
+    "ignore",
+    "withhold",
+    "withhold_when",
+    "example",
+}
 _WAY = {"theirs", "as", "codes", "flags", "words", "none", "absent", "way", "since", "until", "when", "bad"}
 _GROUP = {"in", "ours", "theirs", "on", "key", "list", "way", "since", "until", "fields", "before"}
 _CONDITION = {"when", "ours", "except", "reason"}
@@ -131,11 +145,15 @@ def declarations(adapter: str, overlays: Iterable[Path] = ()) -> list[Declaratio
                 wanted = extends.rpartition("/")[2]
                 below = stacked.get(wanted)
                 if below is None:
-                    raise DeclarationError(f"extends {extends!r}, which no folder before this one has", file=label(file))
+                    raise DeclarationError(
+                        f"extends {extends!r}, which no folder before this one has", file=label(file)
+                    )
                 stacked[wanted] = lay(below, raw, short, file)
                 continue
             elif below is not None:
-                raise DeclarationError(f'there is a mapping of this name already: write extends = "{short}/{file.stem}"', file=label(file))
+                raise DeclarationError(
+                    f'there is a mapping of this name already: write extends = "{short}/{file.stem}"', file=label(file)
+                )
             stacked[file.stem] = lay(below, raw, short, file)
     return list(stacked.values())
 
@@ -162,7 +180,9 @@ def _known(table: Any, known: set[str], file: str, place: str) -> None:
         raise DeclarationError("a table is expected here", file=file, place=place)
     for name in table:
         if name not in known:
-            raise DeclarationError(f"unknown key {name!r}; known are: {', '.join(sorted(known))}", file=file, place=place)
+            raise DeclarationError(
+                f"unknown key {name!r}; known are: {', '.join(sorted(known))}", file=file, place=place
+            )
 
 
 def _texts(value: Any, file: str, place: str) -> tuple[str, ...]:
@@ -224,7 +244,9 @@ def _unmap(found: Declaration, raw: dict[str, Any]) -> None:
     """An overlay that withholds a mapped path of ours, or ignores one of theirs, takes its row away."""
     ours, theirs = set(raw.get("withhold", {})), set(raw.get("ignore", {}))
     for rows in [found.rows, *(group.rows for group in found.groups.values())]:
-        for key in [key for key, one in rows.items() if key in ours or any(t in theirs for way in one.ways for t in way.theirs)]:
+        for key in [
+            key for key, one in rows.items() if key in ours or any(t in theirs for way in one.ways for t in way.theirs)
+        ]:
             del rows[key]
 
 
@@ -241,7 +263,14 @@ def _lay_group(found: Declaration, name: str, table: Any, file: str) -> None:
             found.groups = _inserted(found.groups, name, group, before)
         else:
             found.groups[name] = group
-    for key, attribute in (("in", "parent"), ("ours", "ours"), ("theirs", "theirs"), ("way", "way"), ("since", "since"), ("until", "until")):
+    for key, attribute in (
+        ("in", "parent"),
+        ("ours", "ours"),
+        ("theirs", "theirs"),
+        ("way", "way"),
+        ("since", "since"),
+        ("until", "until"),
+    ):
         if key in table:
             setattr(group, attribute, str(table[key]))
     if "on" in table:
@@ -334,5 +363,7 @@ def _table(name: str, found: Declaration, all_roots: list[Path], national: Any) 
             rows = list(codes.identity(name, listed).rows)
             table = codes.Table(name, tuple(rows), fold, prefix, identity=True)
     if table is None:
-        raise DeclarationError(f"there is no code table {name!r}: neither codes/{name}.csv nor a national list", file=found.file)
+        raise DeclarationError(
+            f"there is no code table {name!r}: neither codes/{name}.csv nor a national list", file=found.file
+        )
     return table

@@ -12,11 +12,26 @@ from typing import Any
 from msgspec import UNSET
 
 from hub.adapter import Cell, Schema, Token
-from hub.mapping.access import put, reach
 from hub.mapping.bind import Plan, Scope, leaf_rows
+from hub.mapping.ours import put, reach
 from hub.model import ChildRecord, Field, code_list, fields
 
-_WORDS = ("Ash", "Bó", "née O'Hara", "Żółć", 'a "b" & <c>', "x, y", "  edged ", "0101", "No", "NULL", "N/A", "ᚱune", "é", "long " * 30)
+_WORDS = (
+    "Ash",
+    "Bó",
+    "née O'Hara",
+    "Żółć",
+    'a "b" & <c>',
+    "x, y",
+    "  edged ",
+    "0101",
+    "No",
+    "NULL",
+    "N/A",
+    "ᚱune",
+    "é",
+    "long " * 30,
+)
 
 
 class Records:
@@ -41,7 +56,9 @@ class Records:
                     for step in ours.steps:
                         names.append(step.name + ("[]" if step.field.shape == "list" else ""))
                         if step.made:
-                            self.slices.setdefault(("" if ours.rooted else prefix) + ".".join(names), []).append(step.made)
+                            self.slices.setdefault(("" if ours.rooted else prefix) + ".".join(names), []).append(
+                                step.made
+                            )
         self.ids: dict[str, list[str]] = {}
         self.refers: list[tuple[Any, Field]] = []
 
@@ -137,7 +154,10 @@ class Trees:
     def _scope(self, scope: Scope) -> None:
         for foreign, name in scope.on.items():
             parent = scope.parent
-            self.joins[f"{scope.theirs_prefix}.{foreign}"] = (f"{parent.theirs_prefix}.{name}" if parent and parent.theirs_prefix else name, scope.name)
+            self.joins[f"{scope.theirs_prefix}.{foreign}"] = (
+                f"{parent.theirs_prefix}.{name}" if parent and parent.theirs_prefix else name,
+                scope.name,
+            )
         for row in scope.rows:
             for way in row.ways:
                 for cell in way.theirs:
@@ -180,7 +200,9 @@ class Trees:
                 continue
             if isinstance(below, dict):
                 many = self.rng.choice((1, 1, 2)) if name.endswith("[]") else 0
-                made[bare] = [self._group(path, below, pools) for _ in range(many)] if many else self._group(path, below, pools)
+                made[bare] = (
+                    [self._group(path, below, pools) for _ in range(many)] if many else self._group(path, below, pools)
+                )
             elif name.endswith("[]"):
                 made[bare] = [self._text(below, path, pools) for _ in range(self.rng.choice((1, 2, 3)))]
             else:

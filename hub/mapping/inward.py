@@ -13,10 +13,11 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.mapping import claims, reading
-from hub.mapping.access import MISS, Ours, OurStep, put
 from hub.mapping.bind import Plan, Row, Scope, Way
 from hub.mapping.code import Code
 from hub.mapping.extras import pack
+from hub.mapping.ours import Ours, OurStep, put
+from hub.mapping.theirs import MISS
 from hub.model import Source, fields
 
 _SPACE = {
@@ -45,7 +46,13 @@ def compile_reading(plan: Plan) -> str:
         source = writer.function()
         scope.read = writer.code.build(source, f"<reading of {plan.declaration.name} {scope.name}>")
         sources.append(source)
-        if scope.plain and not scope.groups and len(scope.rows) == 1 and _fast(scope.rows[0]) and scope.rows[0].ways[0].fast == "memo":
+        if (
+            scope.plain
+            and not scope.groups
+            and len(scope.rows) == 1
+            and _fast(scope.rows[0])
+            and scope.rows[0].ways[0].fast == "memo"
+        ):
             maker = _Writer(scope, False)
             source = maker.maker()
             scope.make = maker.code.build(source, f"<making of {plan.declaration.name} {scope.name}>")
@@ -65,7 +72,15 @@ def _fast_list(row: Row) -> bool:
     way = row.ways[0]
     cell = way.theirs[0].path
     plain = not cell.root and not cell.filtered and not any(step.many for step in cell.steps[:-1])
-    return len(row.ways) == 1 and way.shape == "list" and way.first and way.reads and plain and not way.none and not way.conditions
+    return (
+        len(row.ways) == 1
+        and way.shape == "list"
+        and way.first
+        and way.reads
+        and plain
+        and not way.none
+        and not way.conditions
+    )
 
 
 class _Writer:
@@ -75,7 +90,9 @@ class _Writer:
         self.parts: dict[str, str] = {}
         self.made: list[tuple[str, OurStep]] = []
         general = [row for row in scope.rows if not _fast(row) and not _fast_list(row)]
-        self.general = {step.text for row in general for ours in row.ours for step in ours.steps if step.match is not None}
+        self.general = {
+            step.text for row in general for ours in row.ours for step in ours.steps if step.match is not None
+        }
 
     def function(self) -> str:
         """The source of the scope's `read`."""
@@ -88,7 +105,10 @@ class _Writer:
         for row in scope.rows:
             if row.reading and _fast_list(row):
                 self._list(body, row)
-        late = sorted((row for row in general if row not in early), key=lambda row: -max(step.tests for ours in row.ours for step in ours.steps))
+        late = sorted(
+            (row for row in general if row not in early),
+            key=lambda row: -max(step.tests for ours in row.ours for step in ours.steps),
+        )
         body += [f"    read_row(c, {code.name(row, 'r')}, o, t, w)" for row in late]
         lines = self._start()
         lines += [f"    {name} = None" for name in self.parts.values()]
@@ -141,8 +161,12 @@ class _Writer:
         for name, step in self.made:
             text = repr(step.text)
             up = "''" if scope.spec is None else "o.id"
-            lines.append(f"    if {name} is not None and {name}.id is U: {name}.id = known_id(c, {text}, {up}, None, 0)")
-        lines += [f"    set_later(c, {code.name(row, 'r')}, o, t)" for row in scope.rows if row.only_out and not row.fallback]
+            lines.append(
+                f"    if {name} is not None and {name}.id is U: {name}.id = known_id(c, {text}, {up}, None, 0)"
+            )
+        lines += [
+            f"    set_later(c, {code.name(row, 'r')}, o, t)" for row in scope.rows if row.only_out and not row.fallback
+        ]
         for group in scope.groups:
             if group.spec is not None and group.spec.way != "out":
                 self._group(lines, group)
@@ -150,7 +174,9 @@ class _Writer:
             joined = [below for below in reversed(scope.walk()) if below.theirs_rooted and below.on]
             if joined:
                 lines.append(f"    orphans(c, {code.name(joined, 'l')})")
-        shared = {group.theirs_prefix: group.theirs for group in scope.groups if group.shared and not group.theirs_rooted}
+        shared = {
+            group.theirs_prefix: group.theirs for group in scope.groups if group.shared and not group.theirs_rooted
+        }
         if shared:
             lines.append(f"    settle_shared(c, t, {code.name(list(shared.values()), 'l')})")
         if scope.spec is None:
@@ -196,9 +222,17 @@ class _Writer:
             out.append(f"    {general}")
             return
         if not cell.steps:
-            out.append(f"    if {' or '.join(f'{name!r} in t' for name in sorted(group.own_cells)) or 'True'}: {general}")
+            out.append(
+                f"    if {' or '.join(f'{name!r} in t' for name in sorted(group.own_cells)) or 'True'}: {general}"
+            )
             return
-        if group.shared or not group.many or cell.filtered or any(step.many for step in cell.steps[:-1]) or (group.plain and group.make is None):
+        if (
+            group.shared
+            or not group.many
+            or cell.filtered
+            or any(step.many for step in cell.steps[:-1])
+            or (group.plain and group.make is None)
+        ):
             out.append(f"    if {cell.steps[0].name!r} in t: {general}")
             return
         self._loop(out, group, general)
@@ -217,7 +251,10 @@ class _Writer:
         if group.plain:
             memo = code.name(group.rows[0].ways[0].memo, "m")
             kind = "Token" if group.rows[0].ways[0].tokens[0] else "str"
-            out += [f"{pad}r = [{memo}.get(e, M) if e.__class__ is {kind} else M for e in L] if L.__class__ is list else (M,)", f"{pad}if M in r: {general}"]
+            out += [
+                f"{pad}r = [{memo}.get(e, M) if e.__class__ is {kind} else M for e in L] if L.__class__ is list else (M,)",
+                f"{pad}if M in r: {general}",
+            ]
             each = f"[{code.name(group.make, 'f')}(e, c, s, u) for e in r]"
         else:
             out.append(f"{pad}if L.__class__ is not list or not all([e.__class__ is dict for e in L]): {general}")
@@ -303,10 +340,14 @@ class _Writer:
         elif way.fast == "text":
             special = f" and v not in {code.name(way.special, 'k')}" if way.special else ""
             length = f" and len(v) <= {way.length}" if way.length else ""
-            out.append(f"{pad}x = {'str(v)' if way.tokens[0] else 'v'} if v.__class__ is {kind}{special}{length} else M")
+            out.append(
+                f"{pad}x = {'str(v)' if way.tokens[0] else 'v'} if v.__class__ is {kind}{special}{length} else M"
+            )
         elif way.fast == "check":
             length = f" and len(v) <= {way.length}" if way.length else ""
-            out.append(f"{pad}x = v if v.__class__ is {kind}{length} and not {code.name(way.codec.flag, 'f')}(v) else M")
+            out.append(
+                f"{pad}x = v if v.__class__ is {kind}{length} and not {code.name(way.codec.flag, 'f')}(v) else M"
+            )
         else:
             out.append(f"{pad}x = {code.name(way.memo, 'm')}.get(v, M) if v.__class__ is {kind} else M")
         out.append(f"{pad}if x is M: x = slow(c, {code.name(way, 'w')}, {holder}, {name!r}, v, {spell})")
@@ -325,12 +366,21 @@ class _Writer:
                 out += [f"{pad}if {known} is None:", f"{pad}    {known} = {at}.{step.name}"]
                 out.append(f"{pad}    if {known} is U or {known} is None: {known} = {at}.{step.name} = {cls}()")
             elif step.text in self.general:
-                out.append(f"{pad}if {known} is None: {known} = {code.name(ours, 'u')}.below({at}, {code.name(step, 'g')}, o, c)")
+                out.append(
+                    f"{pad}if {known} is None: {known} = {code.name(ours, 'u')}.below({at}, {code.name(step, 'g')}, o, c)"
+                )
             else:
                 out += [f"{pad}if {known} is None:", f"{pad}    {known} = {cls}()"]
                 for names, value in step.made:
-                    out.append(f"{pad}    {known}.{names[0]} = {value!r}" if len(names) == 1 else f"{pad}    put({known}, {names!r}, {value!r})")
-                out += [f"{pad}    if {at}.{step.name} is U: {at}.{step.name} = [{known}]", f"{pad}    else: {at}.{step.name}.append({known})"]
+                    out.append(
+                        f"{pad}    {known}.{names[0]} = {value!r}"
+                        if len(names) == 1
+                        else f"{pad}    put({known}, {names!r}, {value!r})"
+                    )
+                out += [
+                    f"{pad}    if {at}.{step.name} is U: {at}.{step.name} = [{known}]",
+                    f"{pad}    else: {at}.{step.name}.append({known})",
+                ]
                 if fresh:
                     self.made.append((known, step))
             at = known

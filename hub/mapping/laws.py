@@ -16,9 +16,10 @@ from msgspec import UNSET
 from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.mapping import Mapping
-from hub.mapping.access import MISS, Ours
 from hub.mapping.bind import Plan, Row, Scope, leaf_rows
 from hub.mapping.generate import Records, Trees
+from hub.mapping.ours import Ours
+from hub.mapping.theirs import MISS
 from hub.mapping.withhold import redact
 from hub.model import CONDITIONS, ChildRecord, Field, Item, fields
 
@@ -126,7 +127,13 @@ def _extras(part: Any) -> Iterator[str]:
     if getattr(part, "extras", UNSET) is not UNSET:
         for extra in part.extras.values():
             if extra.rest or extra.spell:
-                yield type(part).__name__ + ": " + ", ".join(sorted([*(extra.spell or {}), *((extra.rest or {}) if isinstance(extra.rest, dict) else ())]))
+                yield (
+                    type(part).__name__
+                    + ": "
+                    + ", ".join(
+                        sorted([*(extra.spell or {}), *((extra.rest or {}) if isinstance(extra.rest, dict) else ())])
+                    )
+                )
     for field in fields(type(part)):
         value = getattr(part, field.name)
         if field.part is not None and value is not UNSET and value is not None:
@@ -170,13 +177,19 @@ class _Diff:
             path = f"{prefix}.{field.name}" if prefix else field.name
             x = getattr(a, field.name) if a is not None else UNSET
             y = getattr(b, field.name) if b is not None else UNSET
-            if x is y or (field.name in _OWN and issubclass(cls, Item)) or (field.leaf.refers and field.leaf.refers not in self.mapped_ids):
+            if (
+                x is y
+                or (field.name in _OWN and issubclass(cls, Item))
+                or (field.leaf.refers and field.leaf.refers not in self.mapped_ids)
+            ):
                 continue
             if field.shape == "part":
                 found |= self.parts(field.part, x or None, y or None, path)  # type: ignore[arg-type]
             elif field.shape == "list":
                 found |= self._lists(field, x or [], y or [], path + "[]")
-            elif x != y and not (field.shape == "values" and (not x and not y or path in self.sets and _set(x) == _set(y))):
+            elif x != y and not (
+                field.shape == "values" and ((not x and not y) or (path in self.sets and _set(x) == _set(y)))
+            ):
                 found.add(path)
         return found
 
@@ -248,7 +261,11 @@ def locality(mapping: Mapping, theirs: Theirs, name: str, rng: Random, most: int
     before = mapping.create(record, edition=theirs.edition).tree
     records = Records(plan, rng)
     inputs = {path for condition in CONDITIONS.values() for path in condition.inputs} | _tested(plan)
-    chosen = [(row, ours) for row, ours in leaf_rows(plan) if row.writing and not row.only_out and not ours.rooted and ours.full not in inputs]
+    chosen = [
+        (row, ours)
+        for row, ours in leaf_rows(plan)
+        if row.writing and not row.only_out and not ours.rooted and ours.full not in inputs
+    ]
     rng.shuffle(chosen)
     for row, ours in chosen[:most]:
         yield from _one_leaf(mapping, record, before, row, ours, records, theirs.edition, name)
@@ -269,7 +286,9 @@ def _tested(plan: Plan) -> set[str]:
     return found
 
 
-def _one_leaf(mapping: Mapping, record: ChildRecord, before: Any, row: Row, ours: Ours, records: Records, edition: str, name: str) -> Iterator[Breach]:
+def _one_leaf(
+    mapping: Mapping, record: ChildRecord, before: Any, row: Row, ours: Ours, records: Records, edition: str, name: str
+) -> Iterator[Breach]:
     changed = copy.deepcopy(record)
     items = list(_items(row.scope, changed))
     if not items:
@@ -280,14 +299,17 @@ def _one_leaf(mapping: Mapping, record: ChildRecord, before: Any, row: Row, ours
     if ours.field.shape == "values" and new is not UNSET:
         new = [new]
     named = ours.path.text == "id" and any(group.on_ours for group in row.scope.walk())
-    if new is UNSET and old is UNSET or ours.field.leaf.refers or named:
+    if (new is UNSET and old is UNSET) or ours.field.leaf.refers or named:
         return
     setattr(ours.make(item), ours.steps[-1].name, new)
     made = mapping.create(changed, edition=edition)
     allowed = _cells_of_leaf(mapping.plan(edition), ours.full)
     unordered = bool(mapping.schema and mapping.schema.unordered)
     for path in sorted(differences(before, made.tree, unordered=unordered)):
-        if not any(path == cell or path.startswith((cell + ".", cell + "[]")) or cell.startswith((path + ".", path + "[]")) for cell in allowed):
+        if not any(
+            path == cell or path.startswith((cell + ".", cell + "[]")) or cell.startswith((path + ".", path + "[]"))
+            for cell in allowed
+        ):
             yield Breach(f"Locality: changing {ours.full} changes", path, name)
 
 
@@ -312,7 +334,9 @@ def _cells_of_leaf(plan: Plan, full: str) -> set[str]:
         if ours.full == full or ours.full.startswith(full + "."):
             for way in row.ways:
                 found |= {row.scope.cell_path(cell) for cell in way.theirs}
-                found |= {row.scope.cell_path(cell).rpartition("[")[0] for cell in way.theirs if cell.last_match is not None}
+                found |= {
+                    row.scope.cell_path(cell).rpartition("[")[0] for cell in way.theirs if cell.last_match is not None
+                }
             if ours.path.text == "id" or row.scope.groups:
                 names = {cell.path.text for way in row.ways for cell in way.theirs}
                 for group in row.scope.groups:
@@ -329,10 +353,16 @@ def check(mapping: Mapping, samples: list[Theirs], *, records: int = 1000, seed:
         yield from locality(mapping, theirs, name, rng)
     editions = mapping.adapter.editions
     makers = [(edition, Records(mapping.plan(edition), rng)) for edition in editions]
-    trees = [(edition, Trees(mapping.plan(edition), mapping.schema, rng)) for edition in editions] if mapping.schema is not None else []
+    trees = (
+        [(edition, Trees(mapping.plan(edition), mapping.schema, rng)) for edition in editions]
+        if mapping.schema is not None
+        else []
+    )
     for n in range(records):
         edition, maker = makers[n % len(makers)]
-        yield from put_get(mapping, maker.one("elsewhere"), edition, f"made-up record {n + 1} of seed {seed}, edition {edition}")
+        yield from put_get(
+            mapping, maker.one("elsewhere"), edition, f"made-up record {n + 1} of seed {seed}, edition {edition}"
+        )
     for n in range(records // 2 if trees else 0):
         edition, growing = trees[n % len(trees)]
         theirs = Theirs(mapping.kind, "", growing.one(), mapping.adapter.head("2025-03-31", edition), edition, "")

@@ -82,12 +82,22 @@ def parse(text: str, names: Mapping[str, str] | None = None, *, file: str = "", 
     return path
 
 
+def step_text(step: Step) -> str:
+    """A step as text, its filter in one spelling."""
+    tests = ",".join(
+        f"{t.path.text}={t.value}" if t.value is not None else f"{t.path.text} in {t.table}" for t in step.tests
+    )
+    return step.name + (f"[{tests}]" if step.many else "")
+
+
 class _Reader:
     def __init__(self, text: str, names: Mapping[str, str], file: str, place: str) -> None:
         self.text, self.names, self.file, self.place, self.at = text, names, file, place, 0
 
     def fail(self, why: str) -> None:
-        raise DeclarationError(f"path {self.text!r}, at character {self.at + 1}: {why}", file=self.file, place=self.place)
+        raise DeclarationError(
+            f"path {self.text!r}, at character {self.at + 1}: {why}", file=self.file, place=self.place
+        )
 
     def peek(self, what: str) -> bool:
         return self.text.startswith(what, self.at)

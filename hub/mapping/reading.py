@@ -13,9 +13,9 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.errors import RecordError
-from hub.mapping.access import MISS
 from hub.mapping.bind import Plan, Row, Way
 from hub.mapping.extras import pack
+from hub.mapping.theirs import MISS
 from hub.model import ChildRecord, Extra
 
 
@@ -46,8 +46,25 @@ class Reading:
     """One record being read."""
 
     __slots__ = (
-        "plan", "link", "head", "tree", "place", "record", "base", "findings", "taken", "made", "fresh", "at", "fk",
-        "index", "seen", "later", "claims", "park", "known",
+        "at",
+        "base",
+        "claims",
+        "findings",
+        "fk",
+        "fresh",
+        "head",
+        "index",
+        "known",
+        "later",
+        "link",
+        "made",
+        "park",
+        "place",
+        "plan",
+        "record",
+        "seen",
+        "taken",
+        "tree",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, link: str, tree: Any, head: Any, place: str, park: bool) -> None:
@@ -106,7 +123,11 @@ def value_of(c: Reading, way: Way, text: Any) -> Any:
         value = way.decode(str(text))
     except BAD:
         unknown = way.bound is not None
-        c.bad(way, "unknown code" if unknown else "bad value", "the code table has no such code" if unknown else f"is not readable as {way.codec.name}")
+        c.bad(
+            way,
+            "unknown code" if unknown else "bad value",
+            "the code table has no such code" if unknown else f"is not readable as {way.codec.name}",
+        )
         return MISS
     if way.codec.flag is not None and (fault := way.codec.flag(value)):
         c.note("check", f"{way.row.place} {way.codec.name}: {fault}")
@@ -116,7 +137,9 @@ def value_of(c: Reading, way: Way, text: Any) -> Any:
 def keep(way: Way, text: Any, value: Any, spell: dict[str, Any]) -> Any:
     """Keep the text by its row where writing the value would not give it again; the value."""
     fits = not way.length or text is None or len(text) <= way.length
-    if fits and way.first and _written(way, value) == text and isinstance(text, Token) == way.tokens[0] or text is None and way.nulls:
+    if (fits and way.first and _written(way, value) == text and isinstance(text, Token) == way.tokens[0]) or (
+        text is None and way.nulls
+    ):
         if value is not None and not way.spec.since:
             way.remember(text, value)
     elif way.writes or not way.shadowed:
@@ -182,7 +205,9 @@ def _cells(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict
     if all(text is None for text in said):
         return MISS
     try:
-        value = way.decode(tuple("" if text is None else text for text in said) if way.bound is not None else tuple(said))
+        value = way.decode(
+            tuple("" if text is None else text for text in said) if way.bound is not None else tuple(said)
+        )
     except BAD:
         c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
         return MISS
@@ -190,7 +215,11 @@ def _cells(c: Reading, way: Way, texts: list[Any], trees: list[Any], spell: dict
     values = tuple(MISS if one is None or one == "" else one for one in values)
     _drop(c, way, trees, texts)
     back = cells_of(way, [UNSET if one is MISS else one for one in values])
-    read = {cell.path.text: pack(text) for cell, text in zip(way.theirs, texts, strict=True) if text is not MISS and cell.root == ""}
+    read = {
+        cell.path.text: pack(text)
+        for cell, text in zip(way.theirs, texts, strict=True)
+        if text is not MISS and cell.root == ""
+    }
     if (not way.first or back != read) and not way.shadowed:
         spell[way.key] = read
     return values if len(way.row.ours) > 1 else values[0]
@@ -326,8 +355,16 @@ def compare(c: Reading) -> None:
         if expected != text:
             found = extra(c, o)
             found.spell = found.spell or {}
-            found.spell["!" + row.key] = [ABSENT if text is MISS else pack(text), None if expected is MISS else pack(expected)]
-            if expected is not MISS and text is not MISS and text not in way.absent and not _means_same(way, text, expected):
+            found.spell["!" + row.key] = [
+                ABSENT if text is MISS else pack(text),
+                None if expected is MISS else pack(expected),
+            ]
+            if (
+                expected is not MISS
+                and text is not MISS
+                and text not in way.absent
+                and not _means_same(way, text, expected)
+            ):
                 c.note("conflict", row.place)
 
 

@@ -53,7 +53,11 @@ def rule(spec: Condition) -> Rule:
     place = "[[withhold_when]]"
     for name in spec.when:
         if name.lstrip("!") not in CONDITIONS:
-            raise DeclarationError(f"there is no condition {name!r}; known are: {', '.join(sorted(CONDITIONS))}", file=spec.file, place=place)
+            raise DeclarationError(
+                f"there is no condition {name!r}; known are: {', '.join(sorted(CONDITIONS))}",
+                file=spec.file,
+                place=place,
+            )
     if not spec.when or len(spec.reason.strip()) < 8:
         raise DeclarationError("needs when = and a reason in words", file=spec.file, place=place)
     known = [leaf.path for leaf in leaves()] + [path + "[]" for path in lists()]

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from hub.adapter import Token
 from hub.errors import RecordError
-from hub.mapping.access import MISS, Ours, OurStep, reach, tree_put, tree_values
 from hub.mapping.bind import Plan, Row, Scope, Way
-from hub.mapping.extras import arrange, grow, unpack
+from hub.mapping.extras import grow, unpack
+from hub.mapping.ours import Ours, OurStep, reach
 from hub.mapping.reading import ABSENT, BAD, MINTED, Finding, cells_of, expected_of, fires, flags_of
+from hub.mapping.theirs import MISS
 from hub.model import ChildRecord, Item, fields
 
 WITHHELD, NARROWED, UNSAYABLE = "withheld", "narrowed", "unsayable"
@@ -24,7 +24,21 @@ WITHHELD, NARROWED, UNSAYABLE = "withheld", "narrowed", "unsayable"
 class Writing:
     """One record being written. account: (what, path of the leaf) -> how many values."""
 
-    __slots__ = ("plan", "link", "record", "tree", "account", "findings", "taken", "claimed", "places", "done", "strict", "above", "at")
+    __slots__ = (
+        "above",
+        "account",
+        "at",
+        "claimed",
+        "done",
+        "findings",
+        "link",
+        "places",
+        "plan",
+        "record",
+        "strict",
+        "taken",
+        "tree",
+    )
 
     def __init__(self, plan: Plan, link: str, record: ChildRecord, strict: bool) -> None:
         self.plan, self.link, self.record, self.strict = plan, link, record, strict
@@ -80,7 +94,9 @@ def unusual(c: Writing, way: Way, value: Any, path: str) -> Any:
         return MISS
     try:
         text = way.encode(value)
-        narrowed = (way.bound is not None and value in way.bound.narrowing) or (way.codec.narrows and way.decode(text) != value)
+        narrowed = (way.bound is not None and value in way.bound.narrowing) or (
+            way.codec.narrows and way.decode(text) != value
+        )
     except BAD:
         return _unsayable(c, way, path)
     if text.__class__ is not str or text in way.special or (way.length and len(text) > way.length):
@@ -98,7 +114,9 @@ def _unsayable(c: Writing, way: Way, path: str) -> Any:
     if c.plan.schema is not None:
         cell = c.plan.schema.by_path.get(way.row.scope.cell_path(way.theirs[0]))
     if cell is not None and cell.required and c.strict:
-        raise RecordError("the value cannot be said in this format, which requires the field", row=way.row.place, table=way.table)
+        raise RecordError(
+            "the value cannot be said in this format, which requires the field", row=way.row.place, table=way.table
+        )
     c.count(UNSAYABLE, path)
     return MISS
 
@@ -139,23 +157,20 @@ def pick(c: Writing, ours: Ours, step: OurStep, items: Any) -> Any:
     return found
 
 
-def hollow(c: Writing, item: Any, leaves: tuple[tuple[tuple[str, ...], Way], ...], tests: tuple[str, ...], path: str) -> None:
+def hollow(
+    c: Writing, item: Any, leaves: tuple[tuple[tuple[str, ...], Way], ...], tests: tuple[str, ...], path: str
+) -> None:
     """An item that a filtered row speaks of without a value to write: its tests do not reach the target either."""
     for names, way in leaves:
         value = reach(item, names)
-        if value is not UNSET and not (value is not None and way.shape == "cell" and _mute(way, value)) and not (value is None and _mute(way, value)):
+        if (
+            value is not UNSET
+            and not (value is not None and way.shape == "cell" and _mute(way, value))
+            and not (value is None and _mute(way, value))
+        ):
             return
     for name in tests:
         c.count(WITHHELD, f"{path}.{name}")
-
-
-def left(c: Writing, items: Any, path: str) -> None:
-    """At the end of a scope: items of a list that no row and no group claimed."""
-    if items is UNSET or items is None:
-        return
-    for one in items:
-        if id(one) not in c.claimed:
-            lost(c, one, path + "[]", "removed" if one.removed is True else WITHHELD)
 
 
 def write_row(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any] | None) -> None:
@@ -330,7 +345,9 @@ def means(way: Way, saved: Any) -> list[Any]:
         return [[way.decode(unpack(text)) for text in saved]]
     if way.shape == "cells":
         texts = [None if text in way.absent else text for text in (saved.get(cell.path.text) for cell in way.theirs)]
-        found = way.decode(tuple("" if text is None else text for text in texts) if way.bound is not None else tuple(texts))
+        found = way.decode(
+            tuple("" if text is None else text for text in texts) if way.bound is not None else tuple(texts)
+        )
         values = found if len(way.row.ours) > 1 else (found,)
         return [None if one == "" else one for one in values]
     text = unpack(saved)
@@ -371,115 +388,17 @@ def _copy(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any]
             c.count(NARROWED if free else WITHHELD, ours.full)
 
 
-def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
-    """The items of one group for one parent, written and put into their place in the tree."""
-    at = c.record if scope.ours_rooted else o
-    for step in scope.our_steps[:-1]:
-        at = getattr(at, step.name)
-        if at is UNSET or at is None:
-            return
-    items = getattr(at, scope.our_steps[-1].name)
-    if items is UNSET or not items:
-        return
-    n = 0
-    for item in items:
-        if id(item) in c.claimed or (scope.match is not None and not scope.match(item)):
-            continue
-        if scope.on_ours and not _belongs(c, scope, item):
-            continue
-        c.claimed.add(id(item))
-        if item.removed is True and not scope.maps_removed:
-            lost(c, item, scope.ours_prefix, "removed")
-        elif n and not scope.many:
-            c.findings.append(Finding("second item", f"[each.{scope.name}]"))
-            lost(c, item, scope.ours_prefix, "second")
-        else:
-            _put(c, scope, item, t)
-            n += item.stub is not True
-
-
-def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
-    """Whether an item of a flat list names the parent at hand; what it does not say of those around it is defaulted."""
-    silent = []
-    for n, (names, group, path) in enumerate(scope.on_ours):
-        said, wanted = reach(item, names), path.get(c.at[group])
-        if said is UNSET and n:
-            silent.append(f"{scope.ours_prefix}.{'.'.join(names)}")
-        elif wanted is UNSET or said != wanted:
-            return False
-    for name in silent:
-        c.count("defaulted", name)
-    return True
-
-
-def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
-    cell = scope.theirs
-    assert cell is not None
-    c.above.append(item)
-    c.at[scope.name] = item
-    made = scope.write(item, c)
-    c.above.pop()
-    if item.stub is True:
-        return
-    if cell.path.steps:
-        for test in cell.path.steps[-1].tests:
-            if test.value and not scope.plain and test.value not in tree_values(made, test.path):
-                tree_put(made, test.path, test.value)
-    for foreign, name in scope.on.items():
-        if t.get(name) is not None:
-            made[foreign] = t[name]
-    if not cell.path.steps:
-        for names in [*(names for names, _, _ in scope.on_ours), *(names for names, _ in scope.made)] if not made else ():
-            if reach(item, names) is not UNSET:
-                c.count(WITHHELD, f"{scope.ours_prefix}.{'.'.join(names)}")
-        t.update(made)
-        return
-    if scope.plain:
-        if "." not in made:
-            return
-        made = made["."]
-    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
-    if not scope.many:
-        holder[cell.name] = made
-        return
-    found = holder.get(cell.name)
-    if found.__class__ is not list:
-        found = holder[cell.name] = []
-    extras = item.extras.get(c.link) if item.extras is not UNSET else None
-    append(c, found, made, extras.place if extras is not None else None)
-
-
-def unclaimed(c: Writing, scope: Scope) -> None:
-    """At the very end: items of flat lists whose parent is not there (ours rooted)."""
-    for group in scope.walk():
-        if not group.ours_rooted or not group.on_ours:
-            continue
-        at: Any = c.record
-        for step in group.our_steps:
-            at = getattr(at, step.name) if at is not UNSET and at is not None else UNSET
-        for item in at if at is not UNSET and at is not None else ():
-            if id(item) not in c.claimed and (group.match is None or group.match(item)):
-                c.claimed.add(id(item))
-                if item.removed is not True:
-                    c.findings.append(Finding("no parent", f"[each.{group.name}]"))
-                lost(c, item, group.ours_prefix, "removed" if item.removed is True else "no parent")
-
-
 def need(c: Writing, t: Any, names: tuple[str, ...], prefix: str) -> None:
     """Fields that the format requires and that the record says nothing of."""
     for name in names:
         if name not in t:
             if c.strict:
-                raise RecordError("the format requires this field and the record does not say it", row=f"{prefix}{name}")
+                raise RecordError(
+                    "the format requires this field and the record does not say it", row=f"{prefix}{name}"
+                )
             c.findings.append(Finding("required", f"{prefix}{name}"))
 
 
-def finish_writing(c: Writing) -> None:
-    """Put every list of theirs in its order."""
-    for items, places in c.places.values():
-        arrange(items, places)
-
-
 __all__ = [
-    "MISS", "Token", "box", "finish_writing", "hollow", "left", "lost", "need", "pick", "put_group", "respell", "start", "unclaimed", "unusual", "write_row",
+    "append", "box", "hollow", "lost", "need", "pick", "respell", "start", "unusual", "write_row",
 ]  # fmt: skip

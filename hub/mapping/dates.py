@@ -1,0 +1,136 @@
+"""Codecs for days and moments in the spellings that systems use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from hub.errors import DeclarationError
+from hub.mapping.codec import Codec, same
+
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def read_day(text: str) -> str:
+    if not ISO_DAY.fullmatch(text):
+        raise ValueError("not a day YYYY-MM-DD")
+    date.fromisoformat(text)
+    return text
+
+
+def read_partial(text: str) -> str:
+    if len(text) == 10:
+        return read_day(text)
+    if not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", text) or text[:4] == "0000":
+        raise ValueError("not a day, month or year")
+    return text
+
+
+def date_codec(form: str = "") -> Codec:
+    """`date`: ISO days; `date("%d/%m/%Y")`: days in another form (strptime's letters)."""
+    if not form:
+        return Codec("date", read_day, read_day, ("date",))
+
+    def decode(text: str) -> str:
+        return datetime.strptime(text, form).date().isoformat()
+
+    def encode(value: str) -> str:
+        return date.fromisoformat(read_day(value)).strftime(form.replace("%Y", f"{int(value[:4]):04d}"))
+
+    if encode("2001-02-03") == encode("2101-02-03") or decode(encode("2001-02-03")) != "2001-02-03":
+        raise DeclarationError(f"date({form!r}) does not hold the whole day: give year, month and day")
+    return Codec(f'date("{form}")', decode, encode, ("date",))
+
+
+def partial_date() -> Codec:
+    """A day, a month (`2015-03`) or a year."""
+    return Codec(
+        "partial_date", read_partial, read_partial, ("partial_date",), samples=("2015-03-27", "2015-03", "2015")
+    )
+
+
+_HL7_DAY = re.compile(r"(\d{4})(\d\d)?(\d\d)?((\d\d){0,3}(\.\d+)?([+-]\d{4})?)")
+
+
+def hl7_date() -> Codec:
+    """HL7 v2 dates and moments: the day, month or year is the value; a time is kept as spelling."""
+
+    def decode(text: str) -> str:
+        found = _HL7_DAY.fullmatch(text)
+        if not found or (found[4] and not found[3]):
+            raise ValueError("not an HL7 date")
+        return read_partial("-".join(part for part in found.groups()[:3] if part))
+
+    return Codec("hl7_date", decode, lambda value: read_partial(value).replace("-", ""), ("partial_date",))
+
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?")
+
+
+def datetime_codec() -> Codec:
+    """A day, or a day and time with `T` or a blank between; written with `T`."""
+
+    def decode(text: str) -> str:
+        found = _MOMENT.fullmatch(text)
+        if not found:
+            raise ValueError("not a moment")
+        read_day(found[1])
+        if not found[2]:
+            return found[1]
+        zone = found[3] or ""
+        if len(zone) == 5:
+            zone = zone[:3] + ":" + zone[3:]
+        datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}".replace("Z", "+00:00"))
+        return f"{found[1]}T{found[2]}{zone}"
+
+    return Codec(
+        "datetime", decode, same, ("datetime",), samples=("2024-02-29", "2024-02-29T10:11:12", "2024-07-01T08:00:00Z")
+    )
+
+
+def day() -> Codec:
+    """A day, also when it is written as a moment at midnight; the plain day is written."""
+
+    def decode(text: str) -> str:
+        found = _MOMENT.fullmatch(text)
+        if not found or (found[2] and found[2].strip("0:.")) or found[3]:
+            raise ValueError("not a day")
+        return read_day(found[1])
+
+    return Codec("day", decode, read_day, ("date",))
+
+
+def estimated_date(yes: str = "Y", no: str = "N") -> Codec:
+    """Two cells, a date and whether it is estimated, and two values: the date and its accuracy (`AAA` or `EEE`)."""
+
+    def decode(texts: Sequence[str | None]) -> tuple[Any, Any]:
+        moment, mark = texts
+        if not moment or mark not in (yes, no, None):
+            raise ValueError("not a date and a declared mark")
+        return day().decode(moment), None if mark is None else "EEE" if mark == yes else "AAA"
+
+    def encode(values: Sequence[Any]) -> tuple[str | None, str | None]:
+        when, accuracy = values
+        if accuracy not in ("AAA", "EEE", None):
+            raise ValueError("a mixed accuracy")
+        return read_day(when), None if accuracy is None else yes if accuracy == "EEE" else no
+
+    return Codec("estimated_date", decode, encode, ("date", "text"), cells=2)
+
+
+def date_parts() -> Codec:
+    """Three cells, day, month and year in digits, and one partial date."""
+
+    def decode(texts: Sequence[str | None]) -> str:
+        d, m, y = texts
+        if not y:
+            raise ValueError("no year")
+        return read_partial("-".join([y] + [part.zfill(2) for part in (m, d if m else None) if part]))
+
+    def encode(value: str) -> tuple[str | None, ...]:
+        y, m, d = (read_partial(value).split("-") + [None, None])[:3]
+        return d, m, y
+
+    return Codec("date_parts", decode, encode, ("partial_date",), cells=3)

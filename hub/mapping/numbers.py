@@ -1,0 +1,71 @@
+"""Codecs for the numbers people are known by, and for postcodes: checked, never refused for a wrong check digit."""
+
+from __future__ import annotations
+
+import re
+
+from hub.mapping.codec import Codec, same
+
+_UPN_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
+_UPN_ZEROS = ord("0") * sum(range(2, 14))
+_UPN = re.compile(r"[A-Za-z]\d{11}(\d|[A-Za-z])", re.ASCII).fullmatch
+
+
+def upn_fault(text: str) -> str:
+    """ "" for a UPN whose check letter is right (UPN Guide 1.2: weights 2 to 13, modulus 23), else what is wrong.
+
+    A temporary UPN ends in a letter; its check letter is not looked at (csc-validator-be-cin, rule 1510).
+    """
+    if not _UPN(text):
+        return "shape"
+    if not text[12].isdigit():
+        return ""
+    d = text.encode()
+    total = (
+        2 * d[1]
+        + 3 * d[2]
+        + 4 * d[3]
+        + 5 * d[4]
+        + 6 * d[5]
+        + 7 * d[6]
+        + 8 * d[7]
+        + 9 * d[8]
+        + 10 * d[9]
+        + 11 * d[10]
+        + 12 * d[11]
+        + 13 * d[12]
+    )
+    return "" if _UPN_LETTERS[(total - _UPN_ZEROS) % 23] == text[0].upper() else "check letter"
+
+
+def nhs_number_fault(text: str) -> str:
+    """ "" for an NHS number whose check digit is right (modulus 11), else what is wrong."""
+    if not re.fullmatch(r"\d{10}", text, re.ASCII):
+        return "shape"
+    check = 11 - sum(int(digit) * weight for digit, weight in zip(text, range(10, 1, -1), strict=False)) % 11
+    return "" if check % 11 == int(text[9]) and check != 10 else "check digit"
+
+
+def upn() -> Codec:
+    """A unique pupil number: never refused, a wrong one is kept and flagged."""
+    return Codec("upn", same, same, ("text",), flag=upn_fault, memo=False)
+
+
+def nhs_number() -> Codec:
+    """An NHS number, its blanks and hyphens taken out: never refused, a wrong one is kept and flagged."""
+
+    def decode(text: str) -> str:
+        bare = text.replace(" ", "").replace("-", "")
+        return bare if re.fullmatch(r"\d{10}", bare, re.ASCII) else text
+
+    return Codec("nhs_number", decode, same, ("text",), flag=nhs_number_fault, narrows=True, memo=False)
+
+
+def postcode() -> Codec:
+    """A postcode in capitals with one blank before the last three characters where it looks like one, else as it is."""
+
+    def decode(text: str) -> str:
+        bare = re.sub(r"\s+", "", text).upper()
+        return f"{bare[:-3]} {bare[-3:]}" if re.fullmatch(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}", bare) else text
+
+    return Codec("postcode", decode, decode, ("text",), narrows=True)

@@ -1,0 +1,131 @@
+"""Groups of a mapping while theirs is written: which items go where, in which order, and which have no place.
+
+Whatever does not reach the target is counted in the account of `hub.mapping.writing`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from hub.mapping.bind import Scope
+from hub.mapping.extras import arrange
+from hub.mapping.ours import reach
+from hub.mapping.reading import Finding
+from hub.mapping.theirs import tree_put, tree_values
+from hub.mapping.writing import WITHHELD, Writing, append, lost
+
+
+def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
+    """The items of one group for one parent, written and put into their place in the tree."""
+    at = c.record if scope.ours_rooted else o
+    for step in scope.our_steps[:-1]:
+        at = getattr(at, step.name)
+        if at is UNSET or at is None:
+            return
+    items = getattr(at, scope.our_steps[-1].name)
+    if items is UNSET or not items:
+        return
+    n = 0
+    for item in items:
+        if id(item) in c.claimed or (scope.match is not None and not scope.match(item)):
+            continue
+        if scope.on_ours and not _belongs(c, scope, item):
+            continue
+        c.claimed.add(id(item))
+        if item.removed is True and not scope.maps_removed:
+            lost(c, item, scope.ours_prefix, "removed")
+        elif n and not scope.many:
+            c.findings.append(Finding("second item", f"[each.{scope.name}]"))
+            lost(c, item, scope.ours_prefix, "second")
+        else:
+            _put(c, scope, item, t)
+            n += item.stub is not True
+
+
+def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
+    """Whether an item of a flat list names the parent at hand; what it does not say of those around it is defaulted."""
+    silent = []
+    for n, (names, group, path) in enumerate(scope.on_ours):
+        said, wanted = reach(item, names), path.get(c.at[group])
+        if said is UNSET and n:
+            silent.append(f"{scope.ours_prefix}.{'.'.join(names)}")
+        elif wanted is UNSET or said != wanted:
+            return False
+    for name in silent:
+        c.count("defaulted", name)
+    return True
+
+
+def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
+    cell = scope.theirs
+    assert cell is not None
+    c.above.append(item)
+    c.at[scope.name] = item
+    made = scope.write(item, c)
+    c.above.pop()
+    if item.stub is True:
+        return
+    if cell.path.steps:
+        for test in cell.path.steps[-1].tests:
+            if test.value and not scope.plain and test.value not in tree_values(made, test.path):
+                tree_put(made, test.path, test.value)
+    for foreign, name in scope.on.items():
+        if t.get(name) is not None:
+            made[foreign] = t[name]
+    if not cell.path.steps:
+        for names in (
+            [*(names for names, _, _ in scope.on_ours), *(names for names, _ in scope.made)] if not made else ()
+        ):
+            if reach(item, names) is not UNSET:
+                c.count(WITHHELD, f"{scope.ours_prefix}.{'.'.join(names)}")
+        t.update(made)
+        return
+    if scope.plain:
+        if "." not in made:
+            return
+        made = made["."]
+    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
+    if not scope.many:
+        holder[cell.name] = made
+        return
+    found = holder.get(cell.name)
+    if found.__class__ is not list:
+        found = holder[cell.name] = []
+    extras = item.extras.get(c.link) if item.extras is not UNSET else None
+    append(c, found, made, extras.place if extras is not None else None)
+
+
+def unclaimed(c: Writing, scope: Scope) -> None:
+    """At the very end: items of flat lists whose parent is not there (ours rooted)."""
+    for group in scope.walk():
+        if not group.ours_rooted or not group.on_ours:
+            continue
+        at: Any = c.record
+        for step in group.our_steps:
+            at = getattr(at, step.name) if at is not UNSET and at is not None else UNSET
+        for item in at if at is not UNSET and at is not None else ():
+            if id(item) not in c.claimed and (group.match is None or group.match(item)):
+                c.claimed.add(id(item))
+                if item.removed is not True:
+                    c.findings.append(Finding("no parent", f"[each.{group.name}]"))
+                lost(c, item, group.ours_prefix, "removed" if item.removed is True else "no parent")
+
+
+def left(c: Writing, items: Any, path: str) -> None:
+    """At the end of a scope: items of a list that no row and no group claimed."""
+    if items is UNSET or items is None:
+        return
+    for one in items:
+        if id(one) not in c.claimed:
+            lost(c, one, path + "[]", "removed" if one.removed is True else WITHHELD)
+
+
+def finish_writing(c: Writing) -> None:
+    """Put every list of theirs in its order."""
+    for items, places in c.places.values():
+        arrange(items, places)
+
+
+__all__ = ["finish_writing", "left", "put_group", "unclaimed"]

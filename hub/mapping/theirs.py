@@ -1,0 +1,195 @@
+"""A row's path on their side: cells of a tree of dict, list and text, looked up, put and taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.mapping.ours import Bounds, Match
+from hub.mapping.path import Path, Step, Test, step_text
+
+MISS: Any = type("Missing", (), {"__repr__": lambda self: "MISS", "__bool__": lambda self: False, "__slots__": ()})()
+"""There is no such cell (as against a cell that holds nothing)."""
+
+
+class Theirs:
+    """A row's path on their side: names, and filters that pick the first item that passes."""
+
+    def __init__(self, path: Path, bounds: Bounds) -> None:
+        self.path = path
+        self.root = path.root
+        self.name = path.steps[-1].name if path.steps else "."
+        self.whole = bool(path.steps) and path.steps[-1].many and not path.steps[-1].tests
+        self.steps = [(s, their_match(s, bounds) if s.many else None) for s in path.steps]
+        last = self.steps[-1] if self.steps else None
+        self.last_match = last[1] if last and last[0].tests else None
+
+    def holder(self, t: Any, taken: dict[int, str], make: bool = False) -> Any:
+        """The dict that holds the last name, or None. `taken` remembers which step took which item of a list."""
+        at = t
+        for step, match in self.steps[:-1]:
+            if at.__class__ is not dict:
+                return None
+            below = at.get(step.name)
+            if match is None:
+                if below.__class__ is not dict:
+                    if not make:
+                        return None
+                    below = at[step.name] = {}
+                at = below
+                continue
+            if below.__class__ is not list:
+                if not make:
+                    return None
+                below = at[step.name] = []
+            at = self._item(below, step, match, taken, make)
+        return at if at.__class__ is dict else None
+
+    def _item(self, items: list[Any], step: Step, match: Match, taken: dict[int, str], make: bool) -> Any:
+        text = step_text(step)
+        for one in items:
+            if taken.get(id(one), text) == text and match(one):
+                taken[id(one)] = text
+                return one
+        if not make:
+            return None
+        made: dict[str, Any] = {}
+        for test in step.tests:
+            if test.value:
+                tree_put(made, test.path, test.value)
+        items.append(made)
+        taken[id(made)] = text
+        return made
+
+    def look(self, t: Any, taken: dict[int, str]) -> Any:
+        """The cell, or MISS. For a last step with tests (`PID.32[. in table]`): the first text of the list that passes."""
+        holder = self.holder(t, taken)
+        if holder is None:
+            return MISS
+        value = holder.get(self.name, MISS)
+        if self.last_match is not None and value is not MISS:
+            if value.__class__ is not list:
+                return MISS
+            return next((one for one in value if self.last_match(one)), MISS)
+        return value
+
+    def drop(self, t: Any, taken: dict[int, str]) -> None:
+        """Take the cell away, and the containers that it alone kept filled."""
+        chain: list[tuple[Any, str]] = []
+        at = t
+        for step, match in self.steps[:-1]:
+            if match is None:
+                chain.append((at, step.name))
+                at = at[step.name]
+            else:
+                chain.clear()
+                at = self._item(at[step.name], step, match, taken, False)
+        if self.last_match is not None:
+            if len(at[self.name]) > 1:
+                return  # stays to keep its place among the others; writing replaces it, or clears it
+        del at[self.name]
+        for holder, name in reversed(chain):
+            if holder[name]:
+                break
+            del holder[name]
+
+    def clear(self, t: Any) -> None:
+        """For a last step with tests: take out the text that passes, which reading left to keep its place."""
+        holder = self.holder(t, {})
+        items = holder.get(self.name) if holder is not None else None
+        if self.last_match is not None and items.__class__ is list:
+            items[:] = [one for one in items if not self.last_match(one)]
+
+    def put(self, t: Any, taken: dict[int, str], text: Any) -> None:
+        """Write the cell, making what leads to it."""
+        holder = self.holder(t, taken, make=True)
+        if self.last_match is None:
+            holder[self.name] = text
+            return
+        items = holder.setdefault(self.name, [])
+        for n, one in enumerate(items):
+            if self.last_match(one):
+                items[n] = text
+                return
+        items.append(text)
+
+
+def their_match(step: Step, bounds: Bounds) -> Match:
+    """A filter on their side as a function of one item of the list."""
+    tests = [(t.path, t.value, frozenset(bounds[t.table].read) if t.table else frozenset()) for t in step.tests]
+
+    def match(item: Any) -> bool:
+        for path, value, some in tests:
+            found = tree_values(item, path)
+            if value == "":
+                if any(found):
+                    return False
+            elif not any(
+                (one == value) if value is not None else (one in some) for one in found if isinstance(one, str)
+            ):
+                return False
+        return True
+
+    return match
+
+
+def tree_values(tree: Any, path: Path) -> list[Any]:
+    """Every value at a path below a tree; a list on the way means some of its items."""
+    found = [tree]
+    for step in path.steps:
+        inner = step if step.tests else None
+        following: list[Any] = []
+        for one in found:
+            value = one.get(step.name, MISS) if one.__class__ is dict else MISS
+            if value is MISS:
+                continue
+            values = value if value.__class__ is list else [value]
+            following += [v for v in values if inner is None or their_match(inner, {})(v)]
+        found = following
+    return [v for one in found for v in (one if one.__class__ is list else [one])]
+
+
+def tree_take(tree: Any, test: Test) -> None:
+    """Take away the text that a `=` test settles, where it stands alone: writing the item sets it again."""
+    chain: list[tuple[Any, Any]] = []
+    at = tree
+    *above, last = test.path.steps
+    for step in above:
+        if at.__class__ is not dict or step.name not in at:
+            return
+        chain.append((at, step.name))
+        at = at[step.name]
+        if step.many:
+            if at.__class__ is not list or len(at) != 1 or at[0].__class__ is not dict:
+                return
+            chain.append((at, 0))
+            at = at[0]
+            for inner in step.tests:
+                if (
+                    inner.value is not None
+                    and len(inner.path.steps) == 1
+                    and at.get(inner.path.names[0]) == inner.value
+                ):
+                    del at[inner.path.names[0]]
+    if at.__class__ is dict and at.get(last.name) == test.value:
+        del at[last.name]
+    for holder, key in reversed(chain):
+        if holder[key]:
+            return
+        del holder[key]
+
+
+def tree_put(tree: dict[str, Any], path: Path, text: str) -> None:
+    """Set a text at a path below a tree, making dicts and, for filtered steps, one item that passes."""
+    at = tree
+    for step in path.steps[:-1]:
+        if not step.many:
+            at = at.setdefault(step.name, {})
+            continue
+        items = at.setdefault(step.name, [])
+        if not items:
+            items.append({})
+        at = items[0]
+        for test in step.tests:
+            if test.value:
+                tree_put(at, test.path, test.value)
+    at[path.steps[-1].name] = text
