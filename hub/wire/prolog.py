@@ -12,6 +12,9 @@ from hub.errors import RecordError
 
 LAYOUT = " \t\r\n"
 
+MARK = "\ufdd0"
+"""Stands where bytes could not be decoded: no document has this character, which Unicode keeps for such uses."""
+
 _CHUNK = 1 << 16
 _ENCODINGS = frozenset(["utf-8", "utf-16-le", "utf-16-be", "ascii", "iso8859-1", "iso8859-15", "cp1252"])
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -27,7 +30,7 @@ def utf8(stream: BinaryIO, root: str, label: str) -> Iterator[bytes]:
         raise RecordError("the file is empty", file=label)
     encoding, start = _encoding(start, label)
     prolog: bytes | None = b""
-    for chunk in _decoded(chain([start], iter(lambda: stream.read(_CHUNK), b"")), encoding, label):
+    for chunk in _decoded(chain([start], iter(lambda: stream.read(_CHUNK), b"")), encoding):
         if prolog is None:
             yield chunk
             continue
@@ -42,23 +45,22 @@ def utf8(stream: BinaryIO, root: str, label: str) -> Iterator[bytes]:
         raise RecordError(reason, file=label, place="line 1")
 
 
-def _decoded(chunks: Iterator[bytes], encoding: str, label: str) -> Iterator[bytes]:
-    """Chunks of any encoding in UTF-8; bytes that say they are UTF-8 are left for the parser to check."""
-    if encoding == "utf-8":
-        yield from chunks
-        return
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    line = 1
-    try:
-        for chunk in chunks:
-            text = decoder.decode(chunk)
-            line += text.count("\n")
-            yield text.encode()
-        decoder.decode(b"", True)
-    except UnicodeDecodeError as error:
-        line += error.object[: error.start].count(b"\n")
-        reason = "bytes that are not in the encoding the file declares"
-        raise RecordError(reason, file=label, place=f"line {line}") from None
+def _decoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Chunks of any encoding in UTF-8, with MARK in the place of bytes that are not in that encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)(_MARKING)
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode()
+    yield decoder.decode(b"", True).encode()
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return MARK, error.end
+    raise error
+
+
+_MARKING = "ics-hub-mark"
+codecs.register_error(_MARKING, _mark)
 
 
 def _encoding(start: bytes, label: str) -> tuple[str, bytes]:

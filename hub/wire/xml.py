@@ -17,7 +17,7 @@ from lxml import etree
 
 from hub.errors import RecordError
 from hub.wire.document import Document
-from hub.wire.prolog import LAYOUT, utf8
+from hub.wire.prolog import LAYOUT, MARK, utf8
 from hub.wire.xmlout import Plan, Tree, element, normal, start
 
 __all__ = ["Found", "Plan", "Record", "Tree", "element", "elements", "normal", "plan", "records", "start"]
@@ -26,12 +26,14 @@ MAX_RECORD = 16 << 20
 """Most bytes from the end of one record to the end of the next."""
 
 _BLANK = frozenset([None, "", *("\n" + " " * n for n in range(80)), *("\n" + "\t" * n for n in range(20))])
+_MARK = MARK.encode()
+_UNDECODED = "bytes that are not in the encoding the file declares (UTF-8 if none)"
 _TOO_LARGE = "a text or a nesting larger than any record has"
 _CAUSES = {
     etree.ErrorTypes.ERR_DOCUMENT_EMPTY: "this is not XML",
     etree.ErrorTypes.ERR_DOCUMENT_END: "content after the end of the root element",
     etree.ErrorTypes.ERR_INVALID_CHAR: "a character that XML does not allow",
-    etree.ErrorTypes.ERR_INVALID_ENCODING: "bytes that are not in the encoding the file declares (UTF-8 if none)",
+    etree.ErrorTypes.ERR_INVALID_ENCODING: _UNDECODED,
     etree.ErrorTypes.ERR_UNDECLARED_ENTITY: "an entity, which is not accepted",
     etree.ErrorTypes.ERR_TAG_NAME_MISMATCH: "an end tag that does not fit its start tag",
     etree.ErrorTypes.ERR_TAG_NOT_FINISHED: "the file ends inside an element",
@@ -148,7 +150,7 @@ class _Pull:
 
     def run(self, chunks: Iterator[bytes], build: _Build[T]) -> Iterator[T | RecordError]:
         """Feed all chunks. An attribute has an `=`: where the bytes of a record have none, it is plain."""
-        waiting, equals = 0, False
+        waiting, equals, marked = 0, False, False
         last, tag, path = None, "", ""
         for chunk in chain(chunks, [None]):
             failed = self._step(chunk)
@@ -164,14 +166,23 @@ class _Pull:
                     yield from self._clear(ended)
                     path, tag = found, ended.tag
                 last, picked = ended, True
-                yield build(path, ended, self._namespace, plain)
+                spoilt = self._spoilt(ended) if marked or (chunk is not None and _MARK in chunk) else None
+                yield spoilt or build(path, ended, self._namespace, plain)
             if failed:
                 raise failed
             equals = said if picked else equals or said
+            marked = marked or (chunk is not None and _MARK in chunk)
             waiting = 0 if picked else waiting + len(chunk or b"")
             if waiting > MAX_RECORD:
                 raise RecordError(f"no record ends within {MAX_RECORD >> 20} MB", file=self._label)
         yield from self._left_over(self._root, (_local(self._root.tag),))
+
+    def _spoilt(self, record: Any) -> RecordError | None:
+        """Once bytes could not be decoded: whether this record is the one that holds them."""
+        for inner in record.iter():
+            if MARK in (inner.text or "") or MARK in (inner.tail or "") or any(MARK in said for said in inner.attrib.values()):
+                return RecordError(_UNDECODED, file=self._label, place=f"line {inner.sourceline}")
+        return None
 
     def _step(self, chunk: bytes | None) -> RecordError | None:
         """Feed a chunk, or close; what went wrong is returned, to be raised after the records that were whole."""
