@@ -407,6 +407,6 @@ def _says(o: Any) -> bool:
 def _keep_rest(c: Any, o: Any, t: Any, w: Any) -> None:
     found = reading.extra(c, o)
     if t:
-        found.rest = pack(t) if c.plan.schema is None or c.plan.schema.bare else t
+        found.rest = pack(t)
     if w:
         found.spell = {**(found.spell or {}), **w}

@@ -1,0 +1,145 @@
+"""The command line. Data and machine output on stdout, prose and progress on stderr.
+
+Exit codes: 0 all went well, 1 something was refused or differs, 2 our files or the call are wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from hub.cli import mapping
+from hub.errors import DeclarationError, HubError
+
+if TYPE_CHECKING:
+    from hub.wire import Document
+
+app = typer.Typer(
+    name="ics-hub",
+    help="Carries a child's record between the systems of a council's children's services, losing nothing unannounced.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(mapping.app, name="mapping")
+
+
+@app.callback()
+def _root() -> None:
+    """ICS Hub."""
+
+
+@app.command()
+def translate(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="A file, a folder of tables, a .zip, or - for stdin.")],
+    from_: Annotated[str, typer.Option("--from", metavar="ADAPTER", help="The system that INPUT comes from.")],
+    to: Annotated[str, typer.Option("--to", metavar="ADAPTER", help="The system to write for, or canonical.")],
+    overlay: Annotated[list[Path] | None, typer.Option(help="A council's own mappings; may be repeated.")] = None,
+    output: Annotated[str, typer.Option("-o", "--output", help="A file, a folder or a .zip; default stdout.")] = "-",
+    report: Annotated[Path | None, typer.Option(help="Write the whole report there, as JSON.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse what breaks the published schemas.")] = False,
+    edition: Annotated[str, typer.Option(help="Edition of the format to write; default the newest.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout (with -o).")] = False,
+) -> None:
+    """Translate a document from one system's format into another's, and say what was lost and why."""
+    if as_json and output == "-":
+        raise DeclarationError("--json needs -o: the records go to stdout already")
+    if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
+        raise DeclarationError("the report cannot be written there", file=str(report))
+    from hub import translate as engine
+
+    document = _document(source)
+    out: str | BinaryIO = output if output != "-" else sys.stdout.buffer
+    with _progress() as tick:
+        found = engine.translate(
+            document, from_, to, out, overlays=overlay or (), strict=strict, edition=edition, progress=tick
+        )
+    told = found.as_dict()
+    if report is not None:
+        _write(report, told)
+    if as_json:
+        typer.echo(_json(told))
+    else:
+        from hub.cli import show
+
+        show.summary(told, report is not None)
+    raise typer.Exit(0 if found.well else 1)
+
+
+def _document(source: str) -> Document:
+    from hub.wire import Document
+
+    if source != "-":
+        return Document.at(source)
+    stream = sys.stdin.buffer
+    peek: Callable[[int], bytes] = getattr(stream, "peek", lambda n: b"")
+    return Document.from_stdin("stdin.zip" if peek(4)[:4] == b"PK\x03\x04" else "stdin", stream)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None] | None]:
+    """A counter on stderr while it is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} records"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("records", total=None)
+
+        def tick(n: int) -> None:
+            if n % 50 == 0:
+                bar.update(task, completed=n)
+
+        yield tick
+
+
+def _json(value: Any) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _write(path: Path, value: Any) -> None:
+    try:
+        path.write_text(_json(value) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DeclarationError((error.strerror or "cannot be written").lower(), file=str(path)) from None
+
+
+def main() -> None:
+    """Run the command line; every error is one sentence on stderr, never a traceback and never a value."""
+    try:
+        app()
+    except DeclarationError as error:
+        _stop(error, 2)
+    except HubError as error:
+        _stop(error, 1)
+    except BrokenPipeError:  # whoever reads our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        at = error.__traceback__
+        while at is not None and at.tb_next is not None:
+            at = at.tb_next
+        where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
+        _stop(f"a fault of the hub itself ({type(error).__name__}{where}); please report it", 2)
+
+
+def _stop(error: object, code: int) -> None:
+    sys.stderr.write(f"ics-hub: {error}\n")
+    sys.exit(code)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,157 @@
+"""What became of a document: counts, causes and reasons; names of fields, rows and places, never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from msgspec import UNSET
+
+from hub.errors import RecordError
+from hub.mapping import Finding
+from hub.model import ChildRecord, Part, fields
+
+PLACES = 50
+"""Most places named for one cause; the count says how many there are."""
+
+
+@dataclass
+class Cause:
+    """Refusals with the same cause. places: where, the first `PLACES` of them."""
+
+    reason: str
+    row: str = ""
+    table: str = ""
+    count: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """One more, at a place."""
+        self.count += 1
+        if len(self.places) < PLACES:
+            self.places.append(place)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in a report."""
+        first = self.places[0] if self.places else ""
+        return {
+            "place": first,
+            "row": self.row,
+            "table": self.table,
+            "reason": self.reason,
+            "count": self.count,
+            "places": self.places,
+        }
+
+
+@dataclass
+class Report:
+    """What became of a document. Fields, rows, code tables and places are named, a value never is.
+
+    read, written, refused: records. totals: items of each list of the records written, by the list's path. findings:
+    (side, kind, row, table) -> count and first place. account: (what, path of the leaf) -> how many values did not get
+    there as they are. drift: paths that no mapping knows. stopped: what ended the reading or writing early. problems:
+    what breaks the published schema, when strict.
+    """
+
+    source: str
+    target: str
+    document: str
+    mappings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    read: int = 0
+    written: int = 0
+    refused: int = 0
+    totals: dict[str, int] = field(default_factory=dict)
+    refusals: dict[tuple[str, str, str], Cause] = field(default_factory=dict)
+    findings: dict[tuple[str, str, str, str], list[Any]] = field(default_factory=dict)
+    account: dict[tuple[str, str], int] = field(default_factory=dict)
+    drift: dict[str, int] = field(default_factory=dict)
+    problems: dict[tuple[str, str, str], Cause] = field(default_factory=dict)
+    stopped: RecordError | None = None
+    reasons: Callable[[str, str], str] = lambda what, path: ""
+
+    @property
+    def well(self) -> bool:
+        """Whether everything that was there was written."""
+        return not (self.refused or self.stopped or self.problems)
+
+    def refuse(self, error: RecordError, place: str = "") -> None:
+        """Count one record that is refused."""
+        self.refused += 1
+        group(self.refusals, error, place, self.document)
+
+    def note(self, side: str, found: Iterable[Finding], place: str) -> None:
+        """Count findings of one record; side: reading or writing."""
+        for one in found:
+            held = self.findings.setdefault((side, one.kind, one.row, one.table), [0, one.place or place])
+            held[0] += 1
+
+    def count(self, record: ChildRecord, account: dict[tuple[str, str], int]) -> None:
+        """Count one record that is written."""
+        self.written += 1
+        _count(record, "", self.totals)
+        for key, n in account.items():
+            self.account[key] = self.account.get(key, 0) + n
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {
+            "from": self.source,
+            "to": self.target,
+            "document": self.document,
+            "mappings": self.mappings,
+            "counts": {"read": self.read, "written": self.written, "refused": self.refused},
+            "totals": self.totals,
+            "refusals": [one.as_dict() for one in _most(self.refusals)],
+            "account": [
+                {"what": what, "path": path, "count": n, "reason": self.reasons(what, path)}
+                for (what, path), n in sorted(self.account.items(), key=lambda one: (one[0][0], -one[1], one[0][1]))
+            ],
+            "findings": [
+                {"side": side, "kind": kind, "row": row, "table": table, "count": n, "place": place}
+                for (side, kind, row, table), (n, place) in sorted(self.findings.items(), key=lambda one: -one[1][0])
+            ],
+            "drift": [{"path": path, "count": n} for path, n in sorted(self.drift.items())],
+            "problems": [one.as_dict() for one in _most(self.problems)],
+            "stopped": self.stopped.as_dict() if self.stopped else None,
+        }
+
+
+def _most(causes: dict[tuple[str, str, str], Cause]) -> list[Cause]:
+    return sorted(causes.values(), key=lambda one: -one.count)
+
+
+def group(causes: dict[tuple[str, str, str], Cause], error: RecordError, place: str = "", document: str = "") -> None:
+    """Count an error with those of the same cause; its file is named unless it is the document itself."""
+    key = (error.reason, error.row, error.table)
+    found = causes.get(key)
+    if found is None:
+        found = causes[key] = Cause(*key)
+    file = "" if error.file == document else error.file
+    found.add(": ".join(part for part in (file, error.place or place) if part))
+
+
+@cache
+def _below(cls: type[Part], prefix: str) -> tuple[tuple[str, str, str, bool], ...]:
+    """Name, path, prefix of what is below, whether a list, of the parts and lists of items of a struct."""
+    return tuple(
+        (one.name, prefix + one.name, prefix + one.name + ("[]." if one.shape == "list" else "."), one.shape == "list")
+        for one in fields(cls)
+        if one.part is not None
+    )
+
+
+def _count(part: Part, prefix: str, totals: dict[str, int]) -> None:
+    for name, path, inner, listed in _below(type(part), prefix):
+        value = getattr(part, name)
+        if value is UNSET or not value:
+            continue
+        if listed:
+            totals[path] = totals.get(path, 0) + sum(item.stub is not True for item in value)
+        for item in value if listed else (value,):
+            _count(item, inner, totals)
+
+
+__all__ = ["Cause", "Report", "group"]

@@ -1,0 +1,1 @@
+"""Measures the hub's way from a file to records beside other ways of doing the same: `python -m tests.benchmarks`."""
