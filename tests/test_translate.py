@@ -6,13 +6,14 @@ import copy
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from adapters import canonical
 from hub import adapter as adapters
-from hub.adapter import Theirs
+from hub.adapter import Adapter, Schema, Theirs, Tree
 from hub.errors import DeclarationError, RecordError
 from hub.mapping import laws
 from hub.translate import Report, translate
@@ -193,6 +194,59 @@ def test_strict_refuses_a_record_that_lacks_what_the_target_requires(samples: Pa
     again = translate(Document.at(tmp_path / "x.jsonl"), "canonical", "cin_census", tmp_path / "x.xml", strict=True)
     assert again.refused == 1
     assert again.as_dict()["refusals"][0]["row"] == "ChildCharacteristics.Ethnicity"
+
+
+JUNK = {
+    "empty": b"",
+    "blank": b"   \n",
+    "words": CANARY.encode(),
+    "bytes": bytes(range(256)) + CANARY.encode(),
+    "doctype": f'<!DOCTYPE Message [<!ENTITY x "{CANARY}">]><Message>&x;</Message>'.encode(),
+    "root": f"<{CANARY}/>".encode(),
+    "roots": f"<Message/><{CANARY}/>".encode(),
+    "json": f'{{"{CANARY}": ['.encode(),
+    "shape": f'{{"la_child_id": {{"{CANARY}": 1}}}}'.encode(),
+    "deep": b"[" * 10_000,
+    "large": b'{"a": "' + b"a" * 12_000_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("kind", JUNK)
+@pytest.mark.parametrize("name", adapters.shipped())
+def test_junk_is_refused_by_place_and_shows_no_value(name: str, kind: str, tmp_path: Path) -> None:
+    target = "contactpoint" if name == "canonical" else "canonical"
+    try:
+        report = translate(Document.of("junk", JUNK[kind]), name, target, tmp_path / "x")
+    except RecordError as error:
+        report = Report(name, target, "junk", stopped=error)
+    assert report.written == 0
+    assert CANARY not in json.dumps(report.as_dict())
+    assert "fault of the hub itself" not in json.dumps(report.as_dict())
+    if not (name in ("canonical", "dfe_csc_api") and kind in ("empty", "blank")):
+        assert not report.well
+        assert not (tmp_path / "x").exists()
+
+
+def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:
+    """A format that cannot hold children of the year 2015."""
+    for record in records:
+        if record.tree["person"]["birth"].get("date", "").startswith("2015"):
+            raise RecordError("this format has no such year", row="birth")
+        yield "", record.id.encode() + b"\n"
+
+
+adapter = Adapter("odd", canonical.read, write, {"record": Schema(())}, suffix=".txt")
+
+
+def test_a_record_that_the_format_cannot_hold_is_refused_and_the_others_flow(samples: Path, tmp_path: Path) -> None:
+    document = Document.at(sample(samples, "cin_census"))
+    report = translate(document, "cin_census", "tests.test_translate", tmp_path / "x.txt")
+    assert (report.read, report.written, report.refused) == (7, 6, 1)
+    (cause,) = report.as_dict()["refusals"]
+    assert (cause["row"], cause["place"][:7]) == ("birth", "Child 1")
+    assert len((tmp_path / "x.txt").read_text("utf-8").splitlines()) == 6
+    halted = translate(document, "cin_census", "tests.test_translate", io.BytesIO())
+    assert halted.stopped is not None
 
 
 # The report

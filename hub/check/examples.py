@@ -17,9 +17,9 @@ from msgspec import UNSET
 from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.mapping import AnyMapping, Identity, Mapping, account, claims, laws, reading, writing
-from hub.mapping.theirs import tree_put
 from hub.mapping.bind import Plan, Scope
 from hub.mapping.path import Test
+from hub.mapping.theirs import tree_put
 from hub.model import MINTED, ChildRecord, Source, to_tree
 
 _KNOWN = {"at", "theirs", "ours", "way", "edition", "file"}

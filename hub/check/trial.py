@@ -16,8 +16,8 @@ from hub import adapter as adapters
 from hub.adapter import Theirs, Token
 from hub.errors import DeclarationError, RecordError
 from hub.mapping import Mapping, account, load
-from hub.mapping.theirs import MISS
 from hub.mapping.bind import Row, Scope, Way
+from hub.mapping.theirs import MISS
 from hub.wire import Document
 
 ITEMS = 3

@@ -83,8 +83,8 @@ def _row(one: dict[str, Any], names: list[dict[str, Any]]) -> str:
     marks = " <b>critical</b>" if one["critical"] else ""
     marks += f" <em>codes: {escape(one['codes'])}</em>" if one["codes"] else ""
     cells = "".join(_state(one["systems"][system["name"]], system["name"]) for system in names)
-    label = _words(path.rpartition(".")[2])
-    field = f"<strong>{escape(label)}</strong>{marks}<span>{escape(one['meaning'])}</span><code>{escape(path)}</code>"
+    label, meaning = _words(path.rpartition(".")[2]), str(one["meaning"]).replace("`", "")
+    field = f"<strong>{escape(label)}</strong>{marks}<span>{escape(meaning)}</span><code>{escape(path)}</code>"
     return f'<tr data-path="{escape(path)}"><th scope="row">{field}</th>{cells}</tr>'
 
 

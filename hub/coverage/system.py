@@ -11,8 +11,8 @@ from typing import Any
 from hub import adapter as adapters
 from hub.adapter import Adapter
 from hub.mapping import Identity, Mapping, account, load
-from hub.mapping.ours import Ours
 from hub.mapping.bind import Plan, Row, Scope, Way, leaf_rows
+from hub.mapping.ours import Ours
 from hub.model import leaves
 
 Slice = dict[str, frozenset[str]]

@@ -23,6 +23,9 @@ from hub.wire import Document, save
 
 Progress = Callable[[int], None]
 
+UNWRITABLE = 20
+"""Most records of one document that may be refused by the target's adapter; each costs a new pass over it."""
+
 
 class _Run:
     """One translation under way. head: for the writer, known with the first record that can be written."""
@@ -34,6 +37,8 @@ class _Run:
         self.outward = self.inward if target is source else load(target, folders)
         self.head: Tree = target.head("", edition or target.editions[-1])
         self.seen: set[int] = set()
+        self.unwritable: dict[int, RecordError] = {}
+        self.last: int | None = None
 
     def describe(self) -> dict[str, list[dict[str, Any]]]:
         """The mappings at work, by adapter."""
@@ -49,6 +54,7 @@ class _Run:
     def records(self, document: Document, report: Report, progress: Progress | None) -> Iterator[Theirs]:
         """Every record as the target's tree; refused ones are counted in the report, what stops the reading ends it."""
         found = self.source.read(document)
+        self.seen.clear()
         while True:
             try:
                 one = next(found, None)
@@ -61,19 +67,21 @@ class _Run:
                 report.stopped = _fault(error, file=document.name)
                 return
             if one is None:
+                self.last = None
                 return
             report.read += 1
             if progress is not None:
                 progress(report.read)
-            made = self._one(one, report)
+            made = self._one(self.unwritable.get(report.read, one), report, getattr(one, "place", ""))
             if made is not None:
+                self.last = report.read
                 yield made
 
-    def _one(self, one: Theirs | RecordError, report: Report) -> Theirs | None:
+    def _one(self, one: Theirs | RecordError, report: Report, place: str) -> Theirs | None:
         if isinstance(one, RecordError):
-            report.refuse(one)
+            report.refuse(one, place)
             return None
-        place, name = one.place, one.id
+        name = one.id
         try:
             mapping = self._reader(one)
             read = mapping.inward(one, self.source.name)
@@ -188,24 +196,38 @@ def translate(
     if not isinstance(out, Path | str) and not writing.suffix:
         raise DeclarationError(f"{to} writes several files: name a folder or a .zip with -o")
     run = _Run(reading, writing, overlays, strict, edition)
-    report = Report(reading.name, writing.name, source.name, run.describe(), reasons=run.reason)
-    if strict and reading.check is not None:
-        _check(reading.check(source), report)
-        if report.problems:
+    while True:
+        report = Report(reading.name, writing.name, source.name, run.describe(), reasons=run.reason)
+        error = _through(run, source, out, report, progress)
+        if error is None:
             return report
+        if run.last is None or len(run.unwritable) >= UNWRITABLE or not isinstance(out, Path | str):
+            report.stopped, report.written = error, 0
+            return report
+        run.unwritable[run.last] = error
+
+
+def _through(
+    run: _Run, source: Document, out: Path | str | BinaryIO, report: Report, progress: Progress | None
+) -> RecordError | None:
+    """One pass over the document; the error of a record that the target's adapter cannot write, `run.last`."""
+    if run.strict and run.source.check is not None:
+        _check(run.source.check(source), report)
+        if report.problems:
+            return None
     records = run.records(source, report, progress)
     first = next(records, None)
     if first is None and not report.well:
-        return report
-    chunks = writing.write(chain([first] if first else [], records), run.head)
+        return None
+    chunks = run.target.write(chain([first] if first else [], records), run.head)
     try:
         if isinstance(out, Path | str):
             save(chunks, out)
         else:
             _stream(chunks, out)
     except RecordError as error:
-        report.stopped, report.written = error, 0
-    return report
+        return error
+    return None
 
 
 def _check(found: Iterator[RecordError], report: Report) -> None:

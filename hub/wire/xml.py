@@ -155,6 +155,7 @@ class _Pull:
         for chunk in chain(chunks, [None]):
             failed = self._step(chunk)
             said = chunk is None or b"=" in chunk
+            marked = marked or (chunk is not None and _MARK in chunk)
             plain, picked = not (equals or said), False
             for _, ended in self._parser.read_events():
                 if last is not None and ended.getprevious() is last and ended.tag == tag and last.tail in _BLANK:
@@ -166,12 +167,11 @@ class _Pull:
                     yield from self._clear(ended)
                     path, tag = found, ended.tag
                 last, picked = ended, True
-                spoilt = self._spoilt(ended) if marked or (chunk is not None and _MARK in chunk) else None
+                spoilt = self._spoilt(ended) if marked else None
                 yield spoilt or build(path, ended, self._namespace, plain)
             if failed:
                 raise failed
             equals = said if picked else equals or said
-            marked = marked or (chunk is not None and _MARK in chunk)
             waiting = 0 if picked else waiting + len(chunk or b"")
             if waiting > MAX_RECORD:
                 raise RecordError(f"no record ends within {MAX_RECORD >> 20} MB", file=self._label)
