@@ -19,7 +19,6 @@ from hub.errors import DeclarationError, RecordError
 from hub.wire import Document
 from hub.wire.jsontext import Token
 
-
 Tree = dict[str, Any]
 """dict, list, str, Token and None only; `{}`, `[]`, None and absent are four different things."""
 

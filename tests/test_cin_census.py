@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from msgspec import UNSET
 
 from adapters.canonical import adapter as canonical
 from adapters.cin_census import adapter, code_list, validator
@@ -301,9 +302,11 @@ def test_the_negated_element_is_read_the_right_way_round(samples: Path, census_m
     record = census_mapping.inward(first).record
     (_, open_episode) = record.episodes  # type: ignore[misc]
     assert [enquiry.conference_required for enquiry in open_episode.enquiries] == [False, True]
-    (conference,) = record.conferences  # type: ignore[misc]
-    assert conference.enquiry == open_episode.enquiries[1].id
-    assert conference.date == "2024-10-18"
+    inside, outside = record.conferences  # type: ignore[misc]
+    assert inside.enquiry == open_episode.enquiries[1].id
+    assert outside.enquiry is UNSET, "the referral itself names a conference, not which enquiry led to it"
+    assert inside.episode == outside.episode == open_episode.id
+    assert inside.date == outside.date == "2024-10-18"
 
 
 # The record itself as JSON lines

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from hub.errors import DeclarationError
-from hub.mapping import Mapping, account, codecs, laws
+from hub.mapping import Mapping, account, codecs, codes, laws
 from tests.engine import build
 
 SCHEMA = "sex text\nneed text\ndied date\nplans[].d date\nplans[].no text"
 
 
-def refused(toml: str, folder: Path, codes: dict[str, str] | None = None, schema: str | None = SCHEMA) -> str:
+def refused(toml: str, folder: Path, tables: dict[str, str] | None = None) -> str:
     """The message with which a mapping is refused at load."""
     with pytest.raises(DeclarationError) as caught:
-        build(toml, schema, folder, codes)
+        build(toml, SCHEMA, folder, tables)
     return str(caught.value)
 
 
@@ -28,20 +28,24 @@ def test_the_cambodia_defect_is_refused(tmp_path: Path) -> None:
     message = refused(
         '[fields]\n"person.religion" = { theirs = "need", codes = "services" }', tmp_path, {"services": table}
     )
-    assert "lines 2 and 3 have the same theirs" in message and "services" in message and "come" in message
+    assert "lines 2 and 3 have the same theirs" in message
+    assert "services" in message
+    assert "come" in message
 
 
 def test_a_table_that_writes_two_ways_is_refused(tmp_path: Path) -> None:
     message = refused(
         '[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\n1,M\nMale,M\n2,F\n"}
     )
-    assert "lines 2 and 3 have the same ours" in message and "in" in message
+    assert "lines 2 and 3 have the same ours" in message
+    assert "in" in message
 
 
 def test_a_narrowing_code_needs_a_note(tmp_path: Path) -> None:
     table = "theirs,ours,way\nM,M,\nF,F,\nF,U,out\n"
     message = refused('[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": table})
-    assert "line 4" in message and "note" in message
+    assert "line 4" in message
+    assert "note" in message
 
 
 def test_folding_is_checked_again(tmp_path: Path) -> None:
@@ -53,7 +57,9 @@ def test_a_code_outside_the_national_list_is_refused(tmp_path: Path) -> None:
     message = refused(
         '[fields]\n"person.sex" = { theirs = "sex", codes = "s" }', tmp_path, {"s": "theirs,ours\nM,M\nF,FEM\n"}
     )
-    assert "'FEM'" in message and "'sex'" in message and "line 3" in message
+    assert "'FEM'" in message
+    assert "'sex'" in message
+    assert "line 3" in message
 
 
 def kind_words() -> codecs.Codec:
@@ -86,9 +92,17 @@ def test_an_unmapped_field_of_either_side_is_named(tmp_path: Path) -> None:
 
 
 def test_a_list_aligned_by_position_is_refused(tmp_path: Path) -> None:
-    toml = '[each.p]\nours = "episodes[]"\ntheirs = "plans[]"\n[each.p.fields]\n"referral.date" = { theirs = "d", as = "date" }'
+    toml = """
+    [each.p]
+    ours = "episodes[]"
+    theirs = "plans[]"
+    [each.p.fields]
+    "referral.date" = { theirs = "d", as = "date" }
+    """
     message = refused(toml, tmp_path)
-    assert "[each.p]" in message and "key" in message and "position" in message
+    assert "[each.p]" in message
+    assert "key" in message
+    assert "position" in message
 
 
 @pytest.mark.parametrize(
@@ -109,11 +123,18 @@ def test_a_list_aligned_by_position_is_refused(tmp_path: Path) -> None:
 )
 def test_a_row_that_cannot_be_is_refused_with_its_place(row: str, words: str, tmp_path: Path) -> None:
     message = refused("[fields]\n" + row, tmp_path)
-    assert words in message and "[fields]" in message and "toy/k.toml" in message
+    assert words in message
+    assert "[fields]" in message
+    assert "toy/k.toml" in message
 
 
 def test_a_wildcard_cannot_hide_a_new_field(tmp_path: Path) -> None:
-    toml = '[fields]\n"person.sex" = { theirs = "sex", codes = "sex" }\n[withhold]\n"person.**" = "the rest is not collected"'
+    toml = """
+    [fields]
+    "person.sex" = { theirs = "sex", codes = "sex" }
+    [withhold]
+    "person.**" = "the rest is not collected"
+    """
     mapping = build(toml, SCHEMA, tmp_path)
     listed = account.table([mapping])
     assert "ours,person.birth.date,withheld,the rest is not collected" in listed
@@ -163,3 +184,63 @@ def test_a_mapping_that_returns_the_original_is_caught(tmp_path: Path, monkeypat
     assert isinstance(forgetful, Mapping)
     lines = {line.path: line.how for line in account.lines(forgetful) if line.side == "ours"}
     assert lines["person.religion"] == "read only", "and the account says so"
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ('in = "nowhere"\nours = "episodes[]"\ntheirs = "plans[]"', "in = 'nowhere': there is no such group"),
+        ('in = "nowhere"\nours = "person.birth"\ntheirs = "born"', "in = 'nowhere': there is no such group"),
+        ('ours = "person.religion[]"\ntheirs = "plans[]"', "'religion' is no list in the record"),
+        ('ours = "episodes[].referral"\ntheirs = "plans[]"', "is no list of items in the record"),
+        ('ours = "conferences[plan_made=maybe]"\ntheirs = "plans[]"', "'plan_made' is true or false"),
+        ('ours = "pre_proceedings[meetings=two]"\ntheirs = "plans[]"', "'meetings' is a whole number"),
+        ('ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]\nlist = "some"', 'list must be "full" or "partial"'),
+        ('ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]', "key 'id' has no two-way row in the group"),
+        ('ours = "episodes[]"\ntheirs = "plans[]"\nkee = ["id"]', "unknown key 'kee'"),
+        ('ours = "episodes[]"\ntheirs = "/plans[]"\nkey = ["id"]\non = { a = "b", c = "d" }', "by one cell"),
+    ],
+)
+def test_a_group_that_cannot_be_is_refused_with_its_place(toml: str, words: str, tmp_path: Path) -> None:
+    message = refused(f"[each.g]\n{toml}", tmp_path)
+    assert words in message
+    assert "[each.g]" in message
+
+
+def test_a_row_that_only_writes_fills_one_cell(tmp_path: Path) -> None:
+    row = '"person.birth.date" = { theirs = ["sex", "need", "died"], as = "date_parts", way = "out" }'
+    assert "a row that only writes fills one cell" in refused(f"[fields]\n{row}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ('ours = ["person.**"]\nreason = "nobody may see it"', "needs when = and a reason"),
+        ('when = "shielded"\nours = ["person.**"]', "needs when = and a reason"),
+        ('when = "tired"\nours = ["person.**"]\nreason = "nobody may see it"', "there is no condition 'tired'"),
+        ('when = "shielded"\nours = ["hair.**"]\nreason = "nobody may see it"', "'hair.**' matches nothing"),
+        (
+            'when = "shielded"\nours = ["person.**"]\nexcept = ["person.hair"]\nreason = "nobody may see it"',
+            "except 'person.hair' matches nothing",
+        ),
+    ],
+)
+def test_a_condition_that_cannot_be_is_refused(toml: str, words: str, tmp_path: Path) -> None:
+    message = refused(f"[[withhold_when]]\n{toml}", tmp_path)
+    assert words in message
+    assert "[[withhold_when]]" in message
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("theirs,mine\nM,M\n", "the header must be"),
+        ("theirs,ours,way\nM,M,sideways\n", "line 2: way must be empty, in or out"),
+        ("theirs,ours\nM,M,x\n", "line 2: has more cells than the header"),
+        ("theirs,ours\nM\xff,M\n", "is not UTF-8"),
+    ],
+)
+def test_a_code_table_that_cannot_be_read_names_file_and_line(table: str, words: str) -> None:
+    with pytest.raises(DeclarationError, match=r"codes/s\.csv") as caught:
+        codes.parse(table.encode("latin-1"), "codes/s.csv")
+    assert words in str(caught.value)

@@ -1,4 +1,7 @@
-"""One page of HL7 v2 through the engine: repeats, pairs of cells, open code lists, odd dates. The adapter here is for tests."""
+"""One page of HL7 v2 through the engine: repeats, pairs of cells, open code lists, odd dates.
+
+The adapter here is for tests.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ CODES = {
     "hl7/sex": "theirs,ours,way\nM,M,\nF,F,\nU,U,\nmale,M,in\nfemale,F,in\n2,F,in\n1,M,in\n",
     "hl7/birth_accuracy": "theirs,ours\nAAA,AAA\nEEE,EEE\n",
     "hl7/authority": "theirs.a,theirs.b,ours,way\nNHS,NH,nhs,\nNHS,,nhs,in\n",
-    "hl7/telecom": "theirs.use,theirs.kind,ours.use,ours.system\nPRN,PH,home,phone\nPRN,CP,mobile,phone\nWPN,PH,work,phone\nNET,Internet,home,email\n,CP,,phone\n",
+    "hl7/telecom": (
+        "theirs.use,theirs.kind,ours.use,ours.system\n"
+        "PRN,PH,home,phone\nPRN,CP,mobile,phone\nWPN,PH,work,phone\nNET,Internet,home,email\n,CP,,phone\n"
+    ),
 }
 LISTS = {"3", "5", "11", "13", "32"}
 
@@ -100,9 +106,8 @@ def tree_of(message: str) -> dict[str, Any] | None:
 PAGE = (
     "MSH|^~\\&|A|B|C|D|20240101||ADT^A28|1|P|2.4\r"
     "PID|1||C77^^^COUNCIL^MR~9434765919^^^NHS^NH||ASHBY&Mc^Robin^Lee||201503|female|||"
-    "1 High St^^Northby^^NB1 2CD^^H~2 Low St^^Southby^^SB3 4EF^^C~3 Mid St^^Midby^^MB1 1AA^^H||01632960001^PRN^PH~x@example.org^NET^Internet"
-    + "|" * 19
-    + "AAA~X\r"
+    "1 High St^^Northby^^NB1 2CD^^H~2 Low St^^Southby^^SB3 4EF^^C~3 Mid St^^Midby^^MB1 1AA^^H||"
+    "01632960001^PRN^PH~x@example.org^NET^Internet" + "|" * 19 + "AAA~X\r"
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from hub import adapter as adapters
 from hub.adapter import Adapter, Schema, Theirs
 from hub.errors import DeclarationError, RecordError
-from hub.mapping import account, create, declare, inward, reading, withhold, writing
+from hub.mapping import account, create, declare, echo, inward, reading, withhold, writing
 from hub.mapping.bind import Plan
 from hub.mapping.reading import Finding
 from hub.model import ChildRecord, code_list, from_tree, merge, merge3, to_tree
@@ -42,12 +42,8 @@ class Mapping:
 
     def __init__(self, adapter: Adapter, declaration: declare.Declaration, overlays: Iterable[Path] = ()) -> None:
         self.adapter, self.declaration = adapter, declaration
-        self.kind, self.version, self.carries, self.file = (
-            declaration.theirs,
-            declaration.version,
-            declaration.carries,
-            declaration.file,
-        )
+        self.kind, self.version = declaration.theirs, declaration.version
+        self.carries, self.file = declaration.carries, declaration.file
         if self.kind not in adapter.schemas:
             raise DeclarationError(f"the adapter {adapter.name} has no records of kind {self.kind!r}", file=self.file)
         self.schema: Schema | None = adapter.schemas[self.kind]
@@ -55,6 +51,7 @@ class Mapping:
         self.rules = [withhold.rule(spec) for spec in declaration.conditions]
         self._plans: dict[str, Plan] = {}
         self.source: dict[str, tuple[str, str]] = {}
+        """By edition: the Python that reads and the Python that writes."""
 
     @property
     def edition(self) -> str:
@@ -77,25 +74,23 @@ class Mapping:
         park: every bad value parks. known: the record as it was last sent to that system; what comes back unchanged
         keeps the value it had, though the system could not say it exactly.
         """
-        plan = self.plan(theirs.edition)
-        c = reading.Reading(plan, link or self.adapter.name, theirs.tree, theirs.head, theirs.place, park)
-        if known is not None:
-            c.known = account.identities(plan, known)
-        plan.root.read(theirs.tree, c, {}, "")
+        ids = echo.identities(self.plan(theirs.edition), known) if known is not None else None
+        said = self._read(theirs, theirs.tree, link, park, ids)
         if known is None:
-            return Inward(c.record, c.findings)
-        base = self._base(known, theirs, link, c.known)
-        return Inward(merge3(base, known, c.record), c.findings)
+            return Inward(said.record, said.findings)
+        sent = self.create(known, link, edition=theirs.edition).tree
+        base = self._read(theirs, sent, link, False, ids).record
+        return Inward(merge3(base, known, said.record), said.findings)
 
-    def _base(self, known: ChildRecord, theirs: Theirs, link: str, ids: Any) -> ChildRecord:
-        """What that system would have said of the known record."""
-        tree = self.create(known, link, edition=theirs.edition).tree
-        c = reading.Reading(
-            self.plan(theirs.edition), link or self.adapter.name, tree, theirs.head, theirs.place, False
-        )
+    def _read(
+        self, theirs: Theirs, tree: dict[str, Any], link: str, park: bool, ids: echo.Identities | None
+    ) -> reading.Reading:
+        """Read a tree that stands where theirs does; it is consumed. ids: of the items that it may echo."""
+        plan = self.plan(theirs.edition)
+        c = reading.Reading(plan, link or self.adapter.name, tree, theirs.head, theirs.place, park)
         c.known = ids
-        self.plan(theirs.edition).root.read(tree, c, {}, "")
-        return c.record
+        plan.root.read(tree, c, {}, "")
+        return c
 
     def create(self, record: ChildRecord, link: str = "", *, edition: str = "", strict: bool = False) -> Created:
         """Write a record; RecordError when strict and a field that the format requires cannot be filled."""
@@ -112,8 +107,7 @@ class Mapping:
     def outward(self, record: ChildRecord, onto: Theirs, link: str = "", *, strict: bool = False) -> Created:
         """Write a record onto what the target has: what the record does not mention stays there."""
         there = self.inward(onto, link).record
-        edition = onto.edition
-        return self.create(merge(there, record), link, edition=edition, strict=strict)
+        return self.create(merge(there, record), link, edition=onto.edition, strict=strict)
 
     def reason(self, what: str, path: str) -> str:
         """Why values of a leaf became that, in words, for an account."""

@@ -1,22 +1,22 @@
 """The account of a mapping: what becomes of every field of both sides, and why. Checked at load, committed as a file.
 
-A leaf of ours is written by a row, or withheld with a reason; a field of theirs is read by a row, or ignored with a reason.
+A leaf of ours is written by a row, or withheld with a reason; a field of theirs is read by a row, or ignored with a
+reason.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET
 
-from hub.errors import DeclarationError
 from hub.mapping import extras
-from hub.mapping.bind import Plan, Row, Scope, leaf_rows
-from hub.mapping.ours import Ours, reach
+from hub.mapping.bind import Row, Scope, leaf_rows
+from hub.mapping.ours import Ours, items_of
 from hub.mapping.withhold import expand
 from hub.mapping.writing import ENGINE
 from hub.model import ChildRecord, leaves
@@ -41,6 +41,8 @@ class Line(NamedTuple):
 
 
 class _Slice(NamedTuple):
+    """A row that writes a leaf. sliced: the lists of which it only speaks for some items."""
+
     row: Row
     ours: Ours
     sliced: tuple[str, ...]
@@ -78,64 +80,47 @@ def _sliced(scope: Scope, ours: Ours) -> tuple[str, ...]:
     """The lists of which only some items pass the tests on the way to a leaf."""
     found = []
     at: Scope | None = None if ours.rooted else scope
-    prefix = ""
     while at is not None and at.spec is not None:
         if at.match is not None:
-            found.append(at.ours_prefix.removesuffix("[]"))
+            found.append(at.ours_prefix)
         at = None if at.ours_rooted else at.parent
-    prefix = "" if ours.rooted or not scope.ours_prefix else scope.ours_prefix + "."
-    names: list[str] = []
-    for step in ours.steps:
-        names.append(step.name)
-        if step.match is not None:
-            found.append(prefix + ".".join(names))
-        if step.field.shape == "list":
-            names[-1] += "[]"
-    return tuple(found)
+    found += [path for path, _ in ours.picks]
+    return tuple(path.removesuffix("[]") for path in found)
 
 
 def _ours(mapping: Mapping) -> Iterator[Line]:
     writes, reads = _writers(mapping)
-    known = [leaf.path for leaf in leaves()]
     withheld = _withheld(mapping)
-    rests = {
-        path.removesuffix("[rest]"): reason
-        for path, (reason, _) in mapping.declaration.withhold.items()
-        if path.endswith("[rest]")
-    }
-    for path in known:
+    for path in (leaf.path for leaf in leaves()):
         rows = writes.get(path, [])
-        if path in ENGINE or (
-            path.rpartition(".")[2] in _OWN and not rows and path.endswith(("[].id", "[].removed", "[].stub"))
-        ):
-            yield Line("ours", path, "hub", ENGINE.get(path) or _OWN[path.rpartition(".")[2]])
+        name = path.rpartition(".")[2]
+        if path in ENGINE or (name in _OWN and not rows and path.endswith(f"[].{name}")):
+            yield Line("ours", path, "hub", ENGINE.get(path) or _OWN[name])
         elif any(not one.sliced for one in rows):
-            yield Line("ours", path, "row", "; ".join(dict.fromkeys(_row_name(one.row) for one in rows)))
+            yield Line("ours", path, "row", _names(one.row for one in rows))
         elif rows:
-            yield _slice_line(path, rows, rests, withheld)
+            yield _slice_line(mapping, path, rows)
         elif path in withheld:
             yield Line("ours", path, "withheld", withheld[path])
         elif path in reads:
-            yield Line("ours", path, "read only", "; ".join(dict.fromkeys(map(_row_name, reads[path]))))
+            yield Line("ours", path, "read only", _names(reads[path]))
         else:
             yield Line("ours", path, "nothing", "")
 
 
-def _slice_line(path: str, rows: list[_Slice], rests: dict[str, str], withheld: dict[str, str]) -> Line:
-    names = "; ".join(dict.fromkeys(_row_name(one.row) for one in rows))
-    missing = [listed for listed in dict.fromkeys(name for one in rows for name in one.sliced) if listed not in rests]
-    if not missing or path in withheld or path.endswith((".id", ".removed", ".stub")):
-        return Line("ours", path, "slice", names)
-    return Line(
-        "ours",
-        path,
-        "nothing",
-        f"only some items of {missing[0]} are mapped: say why not the others, {missing[0]}[rest]",
-    )
+def _slice_line(mapping: Mapping, path: str, rows: list[_Slice]) -> Line:
+    """The line of a leaf of which rows write only some items' values."""
+    sliced = dict.fromkeys(name for one in rows for name in one.sliced)
+    missing = [name for name in sliced if f"{name}[rest]" not in mapping.declaration.withhold]
+    if not missing or path in _withheld(mapping) or path.endswith((".id", ".removed", ".stub")):
+        return Line("ours", path, "slice", _names(one.row for one in rows))
+    why = f"only some items of {missing[0]} are mapped: say why not the others, {missing[0]}[rest]"
+    return Line("ours", path, "nothing", why)
 
 
 @lru_cache(maxsize=32)
 def _withheld(mapping: Mapping) -> dict[str, str]:
+    """By path of ours: the reason of a `[withhold]` that names it; one without `**` goes first."""
     found: dict[str, str] = {}
     known = [leaf.path for leaf in leaves()]
     patterns = sorted(mapping.declaration.withhold.items(), key=lambda one: not one[0].endswith("**"))
@@ -148,6 +133,10 @@ def _withheld(mapping: Mapping) -> dict[str, str]:
 
 def _row_name(row: Row) -> str:
     return f"{row.scope.name}: {row.key}" if row.scope.name else row.key
+
+
+def _names(rows: Iterable[Row]) -> str:
+    return "; ".join(dict.fromkeys(map(_row_name, rows)))
 
 
 def _theirs(mapping: Mapping) -> Iterator[Line]:
@@ -170,50 +159,43 @@ def _theirs(mapping: Mapping) -> Iterator[Line]:
 def _cells(mapping: Mapping) -> dict[str, list[str]]:
     """By path of theirs: the rows that read or write it, and the groups whose tests or `on` settle it."""
     found: dict[str, list[str]] = {}
-    for edition in mapping.adapter.editions:
-        for scope in mapping.plan(edition).root.walk():
-            for row in scope.rows:
-                for way in row.ways:
-                    for cell in way.theirs:
-                        path = scope.cell_path(cell)
-                        found.setdefault(path, []).append(_row_name(row))
-                        if way.shape == "flags" and way.bound is not None:
-                            for name in way.bound.read:
-                                found.setdefault(f"{path}.{name}", []).append(_row_name(row))
-            if scope.spec is not None and scope.theirs is not None:
-                for name in scope.on:
-                    found.setdefault(f"{scope.theirs_prefix}.{name}", []).append(f"[each.{scope.name}] on")
-                for step in scope.theirs.path.steps[-1:]:
-                    for test in step.tests:
-                        found.setdefault(f"{scope.theirs_prefix}.{test.path.generic}", []).append(
-                            f"[each.{scope.name}]"
-                        )
+    for scope in (scope for edition in mapping.adapter.editions for scope in mapping.plan(edition).root.walk()):
+        for way in (way for row in scope.rows for way in row.ways):
+            for path in map(scope.cell_path, way.theirs):
+                flags = way.bound.read if way.shape == "flags" and way.bound is not None else ()
+                for one in (path, *(f"{path}.{name}" for name in flags)):
+                    found.setdefault(one, []).append(_row_name(way.row))
+        for name in scope.on:
+            found.setdefault(f"{scope.theirs_prefix}.{name}", []).append(f"[each.{scope.name}] on")
+        steps = scope.theirs.path.steps if scope.theirs is not None else ()
+        for test in steps[-1].tests if steps else ():
+            found.setdefault(f"{scope.theirs_prefix}.{test.path.generic}", []).append(f"[each.{scope.name}]")
     return found
 
 
 def _idle(mapping: Mapping) -> Iterator[str]:
     """Reasons that speak of nothing: a path that does not exist, or that a row maps."""
     writes, _ = _writers(mapping)
-    known = [leaf.path for leaf in leaves()]
     whole = {path for path, rows in writes.items() if any(not one.sliced for one in rows)}
     sliced = {name for rows in writes.values() for one in rows for name in one.sliced}
+    known = [leaf.path for leaf in leaves()]
     for pattern, (_, file) in mapping.declaration.withhold.items():
-        if pattern.endswith("[rest]"):
-            if pattern.removesuffix("[rest]") not in sliced:
-                yield f"{file}: [withhold] {pattern}: no row or group takes only some items of that list"
-        elif not set(expand(pattern, known)) - whole:
-            mapped = bool(expand(pattern, known))
-            yield f"{file}: [withhold] {pattern}: " + (
-                "is mapped by a row; remove one of the two" if mapped else "matches nothing in the record"
-            )
-    read = set(_cells(mapping))
-    cells = [cell.path for cell in mapping.schema.leaves()] if mapping.schema is not None else []
-    for pattern, (_, file) in mapping.declaration.ignore.items():
-        if cells and not set(expand(pattern, cells)) - read:
-            mapped = bool(expand(pattern, cells))
-            yield f"{file}: [ignore] {pattern}: " + (
-                "is mapped by a row; remove one of the two" if mapped else "matches nothing in the format"
-            )
+        if not pattern.endswith("[rest]"):
+            yield from _idle_pattern(f"{file}: [withhold] {pattern}", expand(pattern, known), whole, "the record")
+        elif pattern.removesuffix("[rest]") not in sliced:
+            yield f"{file}: [withhold] {pattern}: no row or group takes only some items of that list"
+    if mapping.schema is not None:
+        read = set(_cells(mapping))
+        cells = [cell.path for cell in mapping.schema.leaves()]
+        for pattern, (_, file) in mapping.declaration.ignore.items():
+            yield from _idle_pattern(f"{file}: [ignore] {pattern}", expand(pattern, cells), read, "the format")
+
+
+def _idle_pattern(where: str, meant: list[str], mapped: set[str], side: str) -> Iterator[str]:
+    if not meant:
+        yield f"{where}: matches nothing in {side}"
+    elif not set(meant) - mapped:
+        yield f"{where}: is mapped by a row; remove one of the two"
 
 
 def table(mappings: list[Mapping]) -> str:
@@ -231,9 +213,8 @@ def reason(mapping: Mapping, what: str, path: str) -> str:
     if what in _WORDS:
         return _WORDS[what]
     for one in mapping.rules:
-        if one.what == what and (
-            path in one.paths or any(path.startswith(p.removesuffix("[]")) for p in one.paths if p.endswith("[]"))
-        ):
+        whole = [listed + "." for listed in one.paths if listed.endswith("[]")]
+        if one.what == what and (path in one.paths or path.startswith(tuple(whole))):
             return one.reason
     withheld = _withheld(mapping)
     if path in withheld:
@@ -259,53 +240,16 @@ _WORDS = {
 }
 
 
-def identities(plan: Plan, record: ChildRecord) -> dict[Any, str]:
-    """The ids of a record's items by (group, id above, key, occurrence): what an echo of them is recognised by."""
-    found: dict[Any, str] = {}
-    _row_items(plan.root, record, "", found)
-    for scope in plan.root.groups:
-        _identify(scope, record, record, "", found)
-    return found
-
-
-def _row_items(scope: Scope, o: Any, above: str, found: dict[Any, str]) -> None:
-    """The items that filtered rows speak of."""
-    for row in scope.rows:
-        for ours in row.ours:
-            at: Any = UNSET if ours.rooted or ours.gathers else o
-            for step in ours.steps[:-1]:
-                at = getattr(at, step.name) if at is not UNSET and at is not None else UNSET
-                if step.match is not None and at is not UNSET and at is not None:
-                    at = ours.pick(at, step)
-                    if at is not None and isinstance(at.id, str):
-                        found[step.text, above, None, 0] = at.id
-
-
-def _identify(scope: Scope, o: Any, record: ChildRecord, above: str, found: dict[Any, str]) -> None:
-    at: Any = record if scope.ours_rooted else o
-    items = reach(at, tuple(step.name for step in scope.our_steps))
-    counts: dict[Any, int] = {}
-    for item in items if isinstance(items, list) else ():
-        if scope.match is not None and not scope.match(item):
-            continue
-        parent = reach(item, scope.on_ours[0][0]) if scope.on_ours else above
-        if scope.on_ours and scope.parent is not None and scope.parent.spec is not None and parent != above:
-            continue
-        key = tuple([ours.get(item) for ours in scope.keys]) if len(scope.keys) != 1 else scope.keys[0].get(item)
-        n = counts.get(key, 0)
-        counts[key] = n + 1
-        if isinstance(item.id, str):
-            found[scope.name, above, key, n] = item.id
-        _row_items(scope, item, item.id if isinstance(item.id, str) else "", found)
-        for below in scope.groups:
-            _identify(below, item, record, item.id if isinstance(item.id, str) else "", found)
-
-
 def drift(mapping: Mapping, record: ChildRecord, link: str) -> list[str]:
     """Paths of theirs in the record's rest that the mapping neither maps nor ignores: the format has moved."""
     known = set(_cells(mapping))
+    root = mapping.plan().root
+    rests = list(_rests(root, record, link))
+    for flat in (scope for scope in root.walk() if scope.ours_rooted):
+        for item in items_of(record, flat.our_steps):
+            rests += _rests(flat, item, link) if flat.match is None or flat.match(item) else ()
     found: list[str] = []
-    for prefix, rest in _rests(mapping.plan().root, record, link):
+    for prefix, rest in rests:
         for path in extras.leaves(rest):
             whole = f"{prefix}.{path}" if prefix and path else prefix or path
             if whole not in known and not _is_ignored(mapping, whole):
@@ -314,6 +258,7 @@ def drift(mapping: Mapping, record: ChildRecord, link: str) -> list[str]:
 
 
 def _is_ignored(mapping: Mapping, path: str) -> bool:
+    """Whether `[ignore]` names it, or it is a container of which nothing but the shell is left."""
     for pattern in mapping.declaration.ignore:
         stem = pattern.removesuffix("**").rstrip(".")
         if path == pattern or (pattern.endswith("**") and path.startswith((stem + ".", stem + "[]"))):
@@ -323,13 +268,13 @@ def _is_ignored(mapping: Mapping, path: str) -> bool:
 
 
 def _rests(scope: Scope, o: Any, link: str) -> Iterator[tuple[str, Any]]:
+    """The rest of an item and of those below it, with the paths of theirs at which they start."""
     if o.extras is not UNSET and link in o.extras and o.extras[link].rest:
         yield scope.theirs_prefix, o.extras[link].rest
     for group in scope.groups:
-        items = reach(o, tuple(step.name for step in group.our_steps)) if not group.ours_rooted else UNSET
-        for item in items if isinstance(items, list) else ():
+        for item in items_of(o, group.our_steps) if not group.ours_rooted else ():
             if group.match is None or group.match(item):
                 yield from _rests(group, item, link)
 
 
-__all__ = ["DeclarationError", "Line", "drift", "faults", "identities", "lines", "reason", "table"]
+__all__ = ["Line", "drift", "faults", "lines", "reason", "table"]

@@ -1,4 +1,4 @@
-"""Groups of a mapping while theirs is read: which items of a list are whose, in which place, and what to do with orphans.
+"""Groups of a mapping while theirs is read: which items of a list are whose, in which place, and what about orphans.
 
 The compiled functions do plain lists of plain items by themselves; everything else about groups is here.
 """
@@ -10,13 +10,18 @@ from typing import Any
 from msgspec import UNSET
 
 from hub.mapping.bind import Scope
+from hub.mapping.copies import compare
+from hub.mapping.extras import Holes, unpack
 from hub.mapping.ours import put
-from hub.mapping.reading import Reading, compare, extra, partial
-from hub.mapping.theirs import MISS, tree_take
+from hub.mapping.reading import Reading, extra, partial
+from hub.mapping.theirs import MISS, Theirs, tree_take
+
+LONE = "\0lone"
+"""Marks the tree of a stub that holds the items which name no parent at all."""
 
 
 class Claim:
-    """A list of theirs while groups take items out of it."""
+    """A list of theirs while groups take items out of it. free and taken: by index, in its holder at `name`."""
 
     def __init__(self, holder: Any, name: str, items: list[Any]) -> None:
         self.holder, self.name, self.total = holder, name, len(items)
@@ -30,6 +35,21 @@ def repeated(c: Reading, scope: Scope, key: Any) -> None:
         c.note("repeated key", f"[each.{scope.name}]")
 
 
+def repeated_id(c: Reading, scope: Scope, o: Any, t: Any, spell: dict[str, Any]) -> None:
+    """An id that another item of the list has already: what refers to it would not know which is meant.
+
+    The item gets an id of our own, which its own link never sees; the cell stays in the rest as it was.
+    """
+    repeated(c, scope, o.id)
+    if o.id is UNSET:
+        return
+    row = next(row for row in scope.rows if row.ours[0].path.text == "id" and row.reading)
+    way = next((way for way in row.reading if way.key in spell), row.reading[0])
+    text = unpack(spell.pop(way.key)) if way.key in spell else way.said(way.encode(o.id))
+    way.theirs[0].put(t, c.taken, text)
+    o.id = UNSET
+
+
 def known_id(c: Reading, name: str, above: Any, key: Any, n: int) -> str:
     """The id of an item in an echo: that of the item it echoes, if there was one."""
     known = (c.known or {}).get((name, above, key, n))
@@ -38,39 +58,36 @@ def known_id(c: Reading, name: str, above: Any, key: Any, n: int) -> str:
 
 def claim(c: Reading, scope: Scope, o: Any, t: Any) -> None:
     """The items of one group for one parent: taken out of the tree, read, put into the record's list."""
-    cell = scope.theirs
-    assert cell is not None
+    cell = scope.cell
     if not cell.path.steps:
         item = scope.read(t, c, {}, getattr(o, "id", ""))
         if item is not None:
             extend(c, scope, o, [item])
         return
     if scope.theirs_rooted and scope.on:
-        key = c.fk.get(scope.parent.name) if scope.parent is not None else None
-        if key is not None:
-            for n, one in _index(c, scope).pop(key, ()):
-                _take(c, scope, o, n, one)
+        _claim_rooted(c, scope, o)
         return
     holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken)
-    if holder is None:
-        return
-    value = holder.get(cell.name, MISS)
+    value = holder.get(cell.name, MISS) if holder is not None else MISS
     if value.__class__ is dict and not scope.many:
         cell.drop(t, c.taken)
         extend(c, scope, o, [scope.read(value, c, {}, getattr(o, "id", ""))])
     elif value.__class__ is list and value and scope.many:
-        _claim_list(c, scope, o, t, holder, value)
-    elif value is not MISS and value is not None and value != [] and value not in ("", {}):
+        _claim_list(c, scope, o, t, _held(c, scope, holder, value))
+    elif value is not MISS and value is not None and value not in ([], "", {}):
         c.note("shape", f"[each.{scope.name}]")
 
 
-def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, items: list[Any]) -> None:
-    cell = scope.theirs
-    assert cell is not None
+def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
+    """The claim on a list, made when missing."""
+    found = c.claims.get(id(items))
+    if found is None:
+        found = c.claims[id(items)] = Claim(holder, scope.cell.name, items)
+    return found
+
+
+def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, held: Claim) -> None:
     seen, up = _seen(c, scope, o), getattr(o, "id", "")
-    held = c.claims.get(id(items))
-    if held is None:
-        held = c.claims[id(items)] = Claim(holder, cell.name, items)
     for n, one in list(held.free.items()):
         if _fits(scope, one):
             for test in scope.their_tests:
@@ -83,7 +100,7 @@ def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, items: li
             held.taken.append((n, item))
             extend(c, scope, o, [item])
     if not scope.shared:
-        settle(c, held, None if scope.theirs_rooted else (cell, t))
+        settle(c, held, None if scope.theirs_rooted else (scope.cell, t))
 
 
 def _fits(scope: Scope, one: Any) -> bool:
@@ -96,7 +113,7 @@ def settle(c: Reading, held: Claim, prune: Any = None) -> None:
     """Groups are done with a list: what nobody took stays as the rest, and places are kept where order needs them."""
     if held.free:
         if held.taken:
-            held.holder[held.name] = {"[]": {str(n): one for n, one in held.free.items()}}
+            held.holder[held.name] = Holes({str(n): one for n, one in held.free.items()})
     elif prune is not None:
         _prune(prune[0], prune[1])
     else:
@@ -117,7 +134,8 @@ def settle_shared(c: Reading, t: Any, cells: list[Any]) -> None:
             settle(c, held, (cell, t))
 
 
-def _prune(cell: Any, t: Any) -> None:
+def _prune(cell: Theirs, t: Any) -> None:
+    """Take away a list that was taken whole, and the containers that it alone kept filled."""
     chain = []
     at = t
     for step, _ in cell.steps[:-1]:
@@ -133,51 +151,52 @@ def _prune(cell: Any, t: Any) -> None:
 
 
 def _index(c: Reading, scope: Scope) -> dict[Any, list[tuple[int, Any]]]:
-    """The items of a rooted list by the parent's cell that they name."""
+    """The items of a rooted list, with their index there, by the parent's cell that they name."""
     found = c.index.get(scope.name)
     if found is None:
         found = c.index[scope.name] = {}
-        cell = scope.theirs
-        assert cell is not None
-        holder = cell.holder(c.tree, c.taken)
-        items = holder.get(cell.name) if holder is not None else None
-        if items.__class__ is list and items:
-            held = c.claims.get(id(items))
-            if held is None:
-                held = c.claims[id(items)] = Claim(holder, cell.name, items)
-            foreign = next(iter(scope.on))
-            for n, one in held.free.items():
-                if _fits(scope, one):
-                    found.setdefault(one.get(foreign) or None, []).append((n, one))
+        held = _rooted(c, scope)
+        (foreign,) = scope.on
+        for n, one in held.free.items() if held is not None else ():
+            if _fits(scope, one):
+                found.setdefault(one.get(foreign) or None, []).append((n, one))
     return found
 
 
-def _take(c: Reading, scope: Scope, o: Any, n: int, one: Any) -> None:
-    for foreign in scope.on:
+def _rooted(c: Reading, scope: Scope) -> Claim | None:
+    """The claim on a rooted list, if it is there."""
+    holder = scope.cell.holder(c.tree, c.taken)
+    items = holder.get(scope.cell.name) if holder is not None else None
+    return _held(c, scope, holder, items) if items.__class__ is list and items else None
+
+
+def _claim_rooted(c: Reading, scope: Scope, o: Any) -> None:
+    """The items of a rooted list that name the parent at hand; an index below 0 is a stub's."""
+    (foreign, named), parent = *scope.on.items(), scope.parent
+    key = c.parents.get((parent.name, named)) if parent is not None else None
+    for n, one in _index(c, scope).pop(key, ()) if key is not None else ():
         if one.get(foreign):
             del one[foreign]
-    stub = n < 0
-    for test in scope.their_tests:
-        tree_take(one, test)
-    lone = _LONE in one
-    item = scope.read(one, c, _seen(c, scope, o), getattr(o, "id", ""))
-    if stub:
-        item.stub = True
-        item.id = UNSET if lone else item.id
-    else:
-        assert scope.theirs is not None
-        held = _held(c, scope)
+        if n < 0:
+            _stub(c, scope, o, one)
+            continue
+        for test in scope.their_tests:
+            tree_take(one, test)
+        item = scope.read(one, c, _seen(c, scope, o), getattr(o, "id", ""))
+        held = _rooted(c, scope)
         if held is not None:
             held.free.pop(n, None)
             held.taken.append((n, item))
+        extend(c, scope, o, [item])
+
+
+def _stub(c: Reading, scope: Scope, o: Any, tree: Any) -> None:
+    """A parent that is known only because items name it, or that stands for all who name none."""
+    is_lone = LONE in tree
+    item = scope.read(tree, c, _seen(c, scope, o), getattr(o, "id", ""))
+    item.stub = True
+    item.id = UNSET if is_lone else item.id
     extend(c, scope, o, [item])
-
-
-def _held(c: Reading, scope: Scope) -> Claim | None:
-    cell = scope.theirs
-    assert cell is not None
-    holder = cell.holder(c.tree, c.taken)
-    return c.claims.get(id(holder.get(cell.name))) if holder is not None else None
 
 
 def _seen(c: Reading, scope: Scope, o: Any) -> dict[Any, int]:
@@ -216,37 +235,24 @@ def orphans(c: Reading, joined: list[Scope]) -> None:
     """Items that name a parent nobody has: a stub parent holds them. Children first, so that stubs find their own."""
     for below in joined:
         parent = below.parent
-        assert parent is not None
-        for key, items in list(_index(c, below).items()):
+        assert parent is not None, "a joined group has one"
+        index = _index(c, below)
+        for key, items in list(index.items()):
             if not items:
                 continue
             c.note("no parent", f"[each.{below.name}]")
-            tree = {} if key is None else {next(iter(below.on.values())): key}
-            _index(c, below)[key if key is not None else _LONE] = _index(c, below).pop(key)
+            index[LONE if key is None else key] = index.pop(key)
+            (named,) = below.on.values()
+            tree = {LONE: True} if key is None else {named: key}
             if parent.theirs_rooted and parent.on:
-                _index(c, parent).setdefault(None, []).append((-1, {**tree, **({_LONE: True} if key is None else {})}))
+                _index(c, parent).setdefault(None, []).append((-1, tree))
             else:
-                _stub(c, parent, tree, key)
-
-
-_LONE = "\0lone"
-
-
-def _stub(c: Reading, scope: Scope, tree: Any, key: Any) -> None:
-    if key is None:
-        tree[_LONE] = True
-    item = scope.read(tree, c, _seen(c, scope, c.record), "")
-    item.stub = True
-    item.id = UNSET if key is None else item.id
-    extend(c, scope, c.record, [item])
+                _stub(c, parent, c.record, tree)
 
 
 def parent_cell(t: Any, name: str) -> Any:
     """The cell of a parent that its rooted children name; a stub without one answers for all that name none."""
-    if _LONE in t:
-        del t[_LONE]
-        return _LONE
-    return t.get(name) or None
+    return LONE if LONE in t else t.get(name) or None
 
 
 def finish(c: Reading) -> None:
@@ -260,4 +266,16 @@ def finish(c: Reading) -> None:
         compare(c)
 
 
-__all__ = ["claim", "extend", "finish", "known_id", "link_up", "orphans", "parent_cell", "repeated", "settle_shared"]
+__all__ = [
+    "LONE",
+    "claim",
+    "extend",
+    "finish",
+    "known_id",
+    "link_up",
+    "orphans",
+    "parent_cell",
+    "repeated",
+    "repeated_id",
+    "settle_shared",
+]

@@ -1,7 +1,7 @@
 """What a codec is: a named pure pair that turns the text of a cell into a value of the record and back.
 
-`decode` raises ValueError for a text it does not read, `encode` for a value it cannot say; neither ever puts the text or
-the value in the error. A codec reads only what it declares, so that what it writes is what it reads.
+`decode` raises ValueError for a text it does not read, `encode` for a value it cannot say; neither ever puts the text
+or the value in the error. A codec reads only what it declares, so that what it writes is what it reads.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Codec:
-    """A pair of pure functions. yields: the kinds of leaf its values may stand in (DESIGN 4), in order of the values.
+    """A pair of pure functions. yields: the kinds of leaf its values may stand in, in order of the values.
 
     cells and values: how many it takes and gives; with more than one of either, decode and encode work on tuples.
     flag(value): a finding's word when the value is kept but doubtful (`check digit`). narrows: encode may lose some of
-    the value. one_way: it only writes (computed columns). memo: decoding the same text gives the same value, cheaply kept.
+    the value. one_way: it only writes (computed columns). memo: decoding the same text gives the same value, and few
+    enough texts come that they are kept. words: every text it reads, where these are few; samples: values for tests.
     """
 
     name: str

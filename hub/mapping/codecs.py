@@ -1,4 +1,7 @@
-"""The codecs a mapping may name: booleans, numbers and texts here, the others in the modules beside. `find` gives one by name."""
+"""The codecs a mapping may name: booleans, numbers and texts here, the others in the modules beside.
+
+`find` gives one by its name.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,12 @@ def boolean(yes: str, no: str) -> Codec:
         except KeyError:
             raise ValueError("not one of the declared words") from None
 
-    return Codec("boolean", decode, lambda value: write[value], ("boolean",), words=tuple(read))
+    def encode(value: bool) -> str:
+        if value.__class__ is not bool:
+            raise ValueError("not true or false")
+        return write[value]
+
+    return Codec("boolean", decode, encode, ("boolean",), words=tuple(read))
 
 
 def integer() -> Codec:
@@ -88,12 +96,29 @@ def cut(length: int) -> Codec:
     return Codec(f"cut({length})", same, lambda value: value[:length], ("text",), narrows=True)
 
 
-_BUILT_IN: dict[str, Callable[..., Codec]] = {
-    "date": dates.date_codec, "partial_date": dates.partial_date, "hl7_date": dates.hl7_date, "datetime": dates.datetime_codec, "day": dates.day,
-    "boolean": boolean, "integer": integer, "decimal": decimal, "digits": digits, "upn": numbers.upn, "nhs_number": numbers.nhs_number,
-    "postcode": numbers.postcode, "lines": lines, "words": words, "cut": cut, "estimated_date": dates.estimated_date,
-    "date_parts": dates.date_parts, "age": computed.age, "count_within": computed.count_within, "latest": computed.latest, "first": computed.first,
-}  # fmt: skip
+BUILT_IN: dict[str, Callable[..., Codec]] = {
+    "age": computed.age,
+    "boolean": boolean,
+    "count_within": computed.count_within,
+    "cut": cut,
+    "date": dates.date_codec,
+    "date_parts": dates.date_parts,
+    "datetime": dates.datetime_codec,
+    "day": dates.day,
+    "decimal": decimal,
+    "digits": digits,
+    "estimated_date": dates.estimated_date,
+    "first": computed.first,
+    "hl7_date": dates.hl7_date,
+    "integer": integer,
+    "latest": computed.latest,
+    "lines": lines,
+    "nhs_number": numbers.nhs_number,
+    "partial_date": dates.partial_date,
+    "postcode": numbers.postcode,
+    "upn": numbers.upn,
+    "words": words,
+}
 
 _CALL = re.compile(r"([A-Za-z_][\w.]*)(?:\((.*)\))?", re.DOTALL)
 _ARGUMENT = re.compile(r'\s*(?:"([^"]*)"|(-?\d+))\s*(?:,|$)')
@@ -114,7 +139,7 @@ def find(text: str) -> Codec:
             raise DeclarationError(f"{text!r}: arguments are quoted texts or whole numbers, with commas between")
         arguments.append(one[1] if one[1] is not None else int(one[2]))
         at = one.end()
-    maker = _BUILT_IN.get(name) or _dotted(name)
+    maker = BUILT_IN.get(name) or _dotted(name)
     try:
         codec = maker(*arguments)
     except TypeError:
@@ -127,7 +152,7 @@ def find(text: str) -> Codec:
 def _dotted(name: str) -> Callable[..., Codec]:
     module, _, attribute = name.rpartition(".")
     if not module:
-        raise DeclarationError(f"there is no codec {name!r}; known are: {', '.join(sorted(_BUILT_IN))}")
+        raise DeclarationError(f"there is no codec {name!r}; known are: {', '.join(sorted(BUILT_IN))}")
     try:
         found: Callable[..., Codec] = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError):
@@ -135,4 +160,4 @@ def _dotted(name: str) -> Callable[..., Codec]:
     return found
 
 
-__all__ = ["TEXT", "Codec", "find"]
+__all__ = ["BUILT_IN", "TEXT", "Codec", "find"]

@@ -1,7 +1,7 @@
 """Code tables: CSV files that pair their codes with ours, checked so that no code changes silently on the way back.
 
-Columns: `theirs` (or `theirs.a`, `theirs.b`), `ours` (or several), `way` (empty both, `in`, `out`), `since`, `until`, `note`.
-Within an edition each theirs has one row that can be read and each ours one row that can be written.
+Columns: `theirs` (or `theirs.a`, `theirs.b`), `ours` (or several), `way` (empty both, `in`, `out`), `since`, `until`,
+`note`. Within an edition each theirs has one row that can be read and each ours one row that can be written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import fnmatch
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub.adapter import in_edition
@@ -37,6 +37,11 @@ class CodeRow:
     def read(self) -> bool:
         """Whether it is used inward."""
         return self.way != "out"
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether its theirs is a pattern (`*YCarer*`): only a row that is read may be one."""
+        return self.way == "in" and isinstance(self.theirs, str) and ("*" in self.theirs or "?" in self.theirs)
 
     @property
     def written(self) -> bool:
@@ -101,24 +106,20 @@ class Bound:
 
 @dataclass(frozen=True)
 class Table:
-    """A code table with its rows of every edition; `identity` when it is a national list read as it stands."""
+    """A code table with its rows of every edition."""
 
     name: str
     rows: tuple[CodeRow, ...]
     fold: bool = False
     prefix: str = ""
-    identity: bool = False
     _bound: dict[str, Bound] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def width(self) -> tuple[int, int]:
         """How many columns of theirs and of ours."""
-        first = self.rows[0] if self.rows else None
-        if first is None:
+        if not self.rows:
             return 1, 1
-        return (len(first.theirs) if isinstance(first.theirs, tuple) else 1), (
-            len(first.ours) if isinstance(first.ours, tuple) else 1
-        )
+        return len(_parts(self.rows[0].theirs)), len(_parts(self.rows[0].ours))
 
     def overlaid(self, rows: Iterable[CodeRow]) -> Table:
         """This table with a council's rows: same theirs replaces what is read, same ours replaces what is written."""
@@ -132,7 +133,7 @@ class Table:
             if row.written and row.ours in ours:
                 if not row.read:
                     continue
-                row = CodeRow(row.theirs, row.ours, "in", row.since, row.until, row.note, row.file, row.line)
+                row = replace(row, way="in")
             kept.append(row)
         return Table(self.name, tuple(kept + new), self.fold, self.prefix)
 
@@ -144,71 +145,58 @@ class Table:
 
     def _bind(self, edition: str) -> Bound:
         rows = [row for row in self.rows if in_edition(edition, row.since, row.until)]
-        read: dict[Key, CodeRow] = {}
-        write: dict[Key, CodeRow] = {}
-        globs = []
-        for row in rows:
-            if (
-                row.read
-                and isinstance(row.theirs, str)
-                and ("*" in row.theirs or "?" in row.theirs)
-                and row.way == "in"
-            ):
-                globs.append((row.theirs, row.ours))
-                continue
-            if row.read:
-                key = folded(row.theirs) if self.fold and isinstance(row.theirs, str) else row.theirs
-                self._once(read, key, row, "theirs", "read", edition)
-            if row.written:
-                self._once(write, row.ours, row, "ours", "written", edition)
-        narrowing = self._narrowing(rows, read)
+        globs = [row for row in rows if row.is_glob]
+        read = self._once([(self._key(row), row) for row in rows if row.read and not row.is_glob], "theirs", edition)
+        write = self._once([(row.ours, row) for row in rows if row.written], "ours", edition)
         return Bound(
             self.name,
             {key: row.ours for key, row in read.items()},
             {key: row.theirs for key, row in write.items()},
-            tuple(globs),
-            narrowing,
+            tuple((row.theirs, row.ours) for row in globs),
+            frozenset(row.ours for row in rows if self._narrows(row, read)),
             self.fold,
             self.prefix,
             self.width[0],
         )
 
-    def _once(self, seen: dict[Key, CodeRow], key: Key, row: CodeRow, side: str, verb: str, edition: str) -> None:
-        other = seen.get(key)
-        if other is not None:
-            where = f" in edition {edition}" if edition else ""
+    def _key(self, row: CodeRow) -> Key:
+        return folded(row.theirs) if self.fold and isinstance(row.theirs, str) else row.theirs
+
+    def _once(self, rows: list[tuple[Key, CodeRow]], side: str, edition: str) -> dict[Key, CodeRow]:
+        """The rows by their key on one side; DeclarationError when two of them have the same."""
+        verb, mend = ("read", "out") if side == "theirs" else ("written", "in")
+        seen: dict[Key, CodeRow] = {}
+        for key, row in rows:
+            other = seen.get(key)
+            if other is not None:
+                where = f" in edition {edition}" if edition else ""
+                raise DeclarationError(
+                    f"lines {other.line} and {row.line} have the same {side} and both are {verb}{where}: "
+                    f"a code would not come back as it went. Mark one of them `{mend}`, or remove it",
+                    file=row.file if row.file == other.file else f"{other.file} and {row.file}",
+                    place=f"code table {self.name}",
+                )
+            seen[key] = row
+        return seen
+
+    def _narrows(self, row: CodeRow, read: dict[Key, CodeRow]) -> bool:
+        """Whether a row writes a code that does not come back; DeclarationError when its note does not say why."""
+        back = read.get(self._key(row))
+        if row.way != "out" or (back is not None and back.ours == row.ours):
+            return False
+        if not row.note:
+            what = f"line {back.line} reads as another one" if back else "no row reads"
             raise DeclarationError(
-                f"lines {other.line} and {row.line} have the same {side} and both are {verb}{where}: a code would not come "
-                f"back as it went. Mark one of them `{'out' if side == 'theirs' else 'in'}`, or remove it",
-                file=row.file if row.file == other.file else f"{other.file} and {row.file}",
+                f"line {row.line} writes a code that {what}: it narrows, so its note must say why",
+                file=row.file,
                 place=f"code table {self.name}",
             )
-        seen[key] = row
-
-    def _narrowing(self, rows: list[CodeRow], read: dict[Key, CodeRow]) -> frozenset[Key]:
-        found = set()
-        for row in rows:
-            if row.way != "out":
-                continue
-            key = folded(row.theirs) if self.fold and isinstance(row.theirs, str) else row.theirs
-            back = read.get(key)
-            if back is None or back.ours != row.ours:
-                found.add(row.ours)
-                if not row.note:
-                    raise DeclarationError(
-                        f"line {row.line} writes a code that "
-                        + (f"line {back.line} reads as another one" if back else "no row reads")
-                        + ": it narrows, so its note must say why",
-                        file=row.file,
-                        place=f"code table {self.name}",
-                    )
-        return frozenset(found)
+        return True
 
 
-def identity(name: str, codes: Iterable[str]) -> Table:
-    """A national list read as it stands: theirs and ours are the same code."""
-    rows = tuple(CodeRow(code, code, "", "", "", "", f"national list {name}", n) for n, code in enumerate(codes, 2))
-    return Table(name, rows, identity=True)
+def identity(name: str, codes: Iterable[str]) -> tuple[CodeRow, ...]:
+    """The rows of a national list read as it stands: theirs and ours are the same code."""
+    return tuple(CodeRow(code, code, "", "", "", "", f"national list {name}", n) for n, code in enumerate(codes, 2))
 
 
 def parse(data: bytes, file: str) -> list[CodeRow]:
@@ -223,11 +211,8 @@ def parse(data: bytes, file: str) -> list[CodeRow]:
     ours = [n for n, name in enumerate(head) if name == "ours" or name.startswith("ours.")]
     unknown = set(head) - {head[n] for n in theirs + ours} - {"way", "since", "until", "note"}
     if not theirs or not ours or unknown:
-        raise DeclarationError(
-            "the header must be theirs,ours,way,since,until,note (theirs and ours may be several)",
-            file=file,
-            place="line 1",
-        )
+        why = "the header must be theirs,ours,way,since,until,note (theirs and ours may be several)"
+        raise DeclarationError(why, file=file, place="line 1")
     rows = []
     for cells in reader:
         line = reader.line_num
@@ -237,21 +222,11 @@ def parse(data: bytes, file: str) -> list[CodeRow]:
             raise DeclarationError("has more cells than the header", file=file, place=f"line {line}")
         cells += [""] * (len(head) - len(cells))
         named = dict(zip(head, cells, strict=True))
-        way = named.get("way", "").strip()
+        way, since, until, note = (named.get(name, "").strip() for name in ("way", "since", "until", "note"))
         if way not in ("", "both", "in", "out"):
             raise DeclarationError("way must be empty, in or out", file=file, place=f"line {line}")
-        rows.append(
-            CodeRow(
-                _key(cells, theirs),
-                _key(cells, ours),
-                "" if way == "both" else way,
-                named.get("since", "").strip(),
-                named.get("until", "").strip(),
-                named.get("note", "").strip(),
-                file,
-                line,
-            )
-        )
+        way = "" if way == "both" else way
+        rows.append(CodeRow(_key(cells, theirs), _key(cells, ours), way, since, until, note, file, line))
     return rows
 
 

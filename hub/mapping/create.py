@@ -1,244 +1,274 @@
 """Compiles the writing of theirs: one Python function a scope, one walk over the record.
 
-Every field of every part is either written by a row, or counted in the account when it is set: the generated code says so.
+Every field of every part is either written by a row, or counted in the account when it is set: the generated code says
+so. What is not the common case calls `hub.mapping.writing`, `filling`, `spelling`, `copies` and `placing`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+
 from msgspec import UNSET
 
 from hub.adapter import Token
-from hub.mapping import placing, writing
-from hub.mapping.bind import Plan, Row, Scope, Way
-from hub.mapping.code import Code
+from hub.mapping import copies, filling, placing, spelling, writing
+from hub.mapping.bind import Plan, Row, Scope
+from hub.mapping.code import Code, Lines
 from hub.mapping.ours import Ours, OurStep
+from hub.mapping.reading import MINTED
 from hub.mapping.theirs import MISS
-from hub.model import Item, fields
+from hub.model import Item, Part, fields
 
 _SPACE = {
-    "U": UNSET, "M": MISS, "Token": Token, **{name: getattr(module, name) for module in (writing, placing) for name in module.__all__},
-}  # fmt: skip
+    "U": UNSET,
+    "M": MISS,
+    "Token": Token,
+    **{
+        name: getattr(module, name)
+        for module in (writing, filling, spelling, copies, placing)
+        for name in module.__all__
+    },
+}
 
 
-class _Part:
-    """What a scope's rows say of the fields of one part of ours."""
+class _Node:
+    """What a scope's rows say of the fields of one part of ours, by the field's name.
+
+    rows write it; parts: below it; picks: of its items one each; grouped: groups take its items. silent: fields that a
+    test or the document's head answers for.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Row]] = {}
-        self.parts: dict[str, _Part] = {}
-        self.picks: dict[str, list[tuple[Ours, OurStep, _Part]]] = {}
-        self.grouped: dict[str, str] = {}
+        self.parts: dict[str, _Node] = {}
+        self.picks: dict[str, list[tuple[Ours, OurStep, _Node]]] = {}
+        self.grouped: set[str] = set()
         self.silent: set[str] = set()
 
-    def leaves(self) -> tuple[tuple[tuple[str, ...], Way], ...]:
+    def leaves(self) -> writing.Leaves:
         """The names of the leaves that rows write, from here, with the way each is written."""
         own = tuple(((name,), way) for name, rows in self.rows.items() for row in rows for way in row.writing)
         return own + tuple(((name, *names), way) for name, part in self.parts.items() for names, way in part.leaves())
+
+
+@dataclass
+class _At:
+    """A part of ours that is being walked: what rows say of it, its class, its variable, its path."""
+
+    node: _Node
+    cls: type[Part]
+    var: str
+    path: str
+    own: set[str] = field(default_factory=set)
+    """Fields that the engine answers for."""
+
+    def below(self, name: str) -> str:
+        """The path of a field."""
+        return f"{self.path}.{name}" if self.path else name
 
 
 def compile_writing(plan: Plan) -> str:
     """Give every scope of the plan its `write(item, writing) -> tree`; returns the source, for reading."""
     sources = []
     for scope in reversed(plan.root.walk()):
-        writer = _Writer(scope)
-        source = writer.function()
-        scope.write = writer.code.build(source, f"<writing of {plan.declaration.name} {scope.name}>")
+        function = _Function(scope)
+        lines, title = function.write(), f"<writing of {plan.declaration.name} {scope.name}>"
+        source, scope.write = function.code.build("write(o, c)", lines, title)
         sources.append(source)
     return "\n\n".join(sources)
 
 
-class _Writer:
+class _Function:
+    """The writing of one scope. boxes: variables of containers of theirs by their names, made when first needed.
+
+    kept: variables of lists of ours that lie below a part; left: lists whose unclaimed items are counted at the end,
+    with their path. shared: cells that several rows may write.
+    """
+
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.code = Code(_SPACE)
         self.boxes: dict[tuple[str, ...], str] = {}
+        self.kept: list[str] = []
         self.left: list[tuple[str, str]] = []
         self.count = 0
-        cells: dict[str, int] = {}
-        for row in scope.rows:
-            for text in {t.path.text for way in row.writing for t in way.theirs}:
-                cells[text] = cells.get(text, 0) + 1
-        self.shared = {text for text, n in cells.items() if n > 1}
+        cells = [{cell.path.text for way in row.writing for cell in way.theirs} for row in scope.rows]
+        uses = Counter(text for texts in cells for text in texts)
+        self.shared = {text for text, n in uses.items() if n > 1}
 
-    def function(self) -> str:
+    def write(self) -> list[str]:
+        """The lines of `write`."""
         scope, code = self.scope, self.code
-        body: list[str] = []
-        self._part(body, self._tree(), scope.struct, "o", scope.ours_prefix, "    ", scope.spec is not None)
-        general = [row for row in scope.rows if row.writing and not self._fast(row)]
-        lines = [
-            "def write(o, c):",
-            "    x = o.extras",
-            "    if x is U: t = {}; w = None",
-            "    else: t, w = start(c, x)",
-        ]
+        head, body = Lines(), Lines()
+        head.add("x = o.extras", "if x is U: t = {}; w = None", "else: t, w = start(c, x)")
         if scope.spec is None:
-            lines.append("    c.tree = t")
-            lines.append("    c.at[''] = o")
-        lines += [f"    {name} = None" for name in self.boxes.values()]
-        lines += body
-        lines += [f"    write_row(c, {code.name(row, 'r')}, o, t, w)" for row in general]
-        lines += self._required()
+            head.add("c.tree = t", "c.at[''] = o")
+        own = set(writing.OWN)
+        if scope.spec is not None:
+            own |= {names[0] for names, _ in scope.made} | {names[0] for names, _, _ in scope.on_ours}
+        self._part(body, _At(self._tree(), scope.struct, "o", scope.ours_prefix, own))
+        for row in scope.rows:
+            if row.writing and not self._is_fast(row):
+                body.add(f"{'write_copy' if row.only_out else 'write_row'}(c, {code.name(row, 'r')}, o, t, w)")
+        self._require(body)
         for group in scope.groups:
             if group.spec is not None and group.spec.way != "in":
-                lines.append(f"    put_group(c, {code.name(group, 's')}, o, t)")
+                body.add(f"put_group(c, {code.name(group, 's')}, o, t)")
         if scope.spec is None:
-            lines.append(f"    unclaimed(c, {code.name(scope, 's')})")
-        lines += [f"    left(c, {var}, {path!r})" for var, path in self.left]
-        lines.append(f"    if w: respell(c, {code.name(scope, 's')}, o, t, w)")
+            body.add(f"unclaimed(c, {code.name(scope, 's')})")
+        for var, path in self.left:
+            body.add(f"left(c, {var}, {path!r})")
+        body.add(f"if w: respell(c, {code.name(scope, 's')}, o, t, w)")
         if scope.spec is None:
-            lines.append("    finish_writing(c)")
-        lines.append("    return t")
-        return "\n".join(lines)
+            body.add("finish_writing(c)")
+        body.add("return t")
+        for name in (*self.boxes.values(), *self.kept):
+            head.add(f"{name} = None")
+        return [*head.lines, *body.lines]
 
-    def _required(self) -> list[str]:
+    def _require(self, out: Lines) -> None:
         """Checks for the required fields directly in the item's own object and in the containers its rows fill."""
-        scope = self.scope
-        if scope.plan.schema is None or scope.plain:
-            return []
+        scope, schema = self.scope, self.scope.plan.schema
+        steps = scope.theirs.path.steps if scope.theirs is not None else ()
+        if schema is None or scope.plain or (scope.theirs is not None and not steps):
+            return
         prefix = f"{scope.theirs_prefix}." if scope.theirs_prefix else ""
-        if scope.theirs is not None and not scope.theirs.path.steps:
-            return []
-        tests = scope.theirs.path.steps[-1].tests if scope.theirs is not None else ()
-        settled = {test.path.text for test in tests if test.value is not None} | set(scope.on)
+        settled = {test.path.text for test in (steps[-1].tests if steps else ()) if test.value is not None}
+        settled |= set(scope.on)
         found: dict[tuple[str, ...], list[str]] = {}
-        for cell in scope.plan.schema.leaves(scope.plan.edition):
+        for cell in schema.leaves(scope.plan.edition):
             inner = cell.path.removeprefix(prefix)
             if cell.required and cell.path.startswith(prefix) and "[]" not in inner and inner not in settled:
                 *above, name = inner.split(".")
                 found.setdefault(tuple(above), []).append(name)
-        lines = []
-        for above, names in found.items():
-            holder = "t" + "".join(f".get({name!r}, {{}})" for name in above)
-            shown = prefix + "".join(name + "." for name in above)
-            lines.append(
-                f"    if not {self.code.name(frozenset(names), 'k')} <= {holder}.keys(): need(c, {holder}, {tuple(names)!r}, {shown!r})"
-            )
-        return lines
+        for holders, names in found.items():
+            holder = "t" + "".join(f".get({name!r}, {{}})" for name in holders)
+            shown = prefix + "".join(name + "." for name in holders)
+            wanted = self.code.name(frozenset(names), "k")
+            out.add(f"if not {wanted} <= {holder}.keys(): need(c, {holder}, {tuple(names)!r}, {shown!r})")
 
-    def _fast(self, row: Row) -> bool:
+    def _is_fast(self, row: Row) -> bool:
+        """Whether a row writes one leaf into one cell that is its alone."""
         if len(row.ways) != 1 or row.only_out:
             return False
         way = row.ways[0]
         return bool(way.fast) and way.writes and way.theirs[0].path.text not in self.shared
 
-    def _tree(self) -> _Part:
-        root = _Part()
-        for row in self.scope.rows:
+    def _tree(self) -> _Node:
+        root, scope = _Node(), self.scope
+        for row in scope.rows:
             for ours in row.ours:
-                if ours.rooted or ours.gathers or not (row.writing or row.ways):
-                    continue
-                self._place(root, row, ours)
-        for group in self.scope.walk()[1:]:
-            home = self.scope if not group.ours_rooted else None
-            if (group.parent is home and not group.ours_rooted) or (group.ours_rooted and self.scope.spec is None):
-                self._mark(root, group)
+                if not ours.rooted and not ours.gathers:
+                    _place(root, row, ours)
+        for group in scope.walk()[1:]:
+            if scope.spec is None if group.ours_rooted else group.parent is scope:
+                node = root
+                for step in group.our_steps[:-1]:
+                    node = node.parts.setdefault(step.name, _Node())
+                node.grouped.add(group.our_steps[-1].name)
         return root
-
-    def _place(self, root: _Part, row: Row, ours: Ours) -> None:
-        part = root
-        for step in ours.steps[:-1]:
-            if step.match is None:
-                part = part.parts.setdefault(step.name, _Part())
-                continue
-            picks = part.picks.setdefault(step.name, [])
-            known = next((inner for _, other, inner in picks if other.text == step.text), None)
-            if known is None:
-                known = _Part()
-                known.silent = {names[0] for names, _ in step.made}
-                picks.append((ours, step, known))
-            part = known
-        rows = part.rows.setdefault(ours.steps[-1].name, [])
-        if any(way.head for way in row.ways):
-            part.silent.add(ours.steps[-1].name)
-        if row.writing:
-            rows.append(row)
-
-    def _mark(self, root: _Part, group: Scope) -> None:
-        part = root
-        for step in group.our_steps[:-1]:
-            part = part.parts.setdefault(step.name, _Part())
-        part.grouped[group.our_steps[-1].name] = group.name
 
     def _var(self) -> str:
         self.count += 1
         return f"s{self.count}"
 
-    def _part(self, out: list[str], part: _Part, cls: type, var: str, prefix: str, pad: str, item: bool) -> None:
-        own = self._own(item) if issubclass(cls, Item) else set()
-        for one in fields(cls):
-            path = f"{prefix}.{one.name}" if prefix else one.name
-            if one.name in part.picks or one.name in part.grouped:
-                self._list(out, part, one.name, f"{var}.{one.name}", path, one.part or object, pad)
-            elif one.name in part.parts and one.part is not None:
+    def _part(self, out: Lines, at: _At) -> None:
+        """Every field of a part: written, walked, or counted when it is set."""
+        node = at.node
+        for one in fields(at.cls):
+            name, value, path = one.name, f"{at.var}.{one.name}", at.below(one.name)
+            if (name in node.picks or name in node.grouped) and one.part is not None:
+                self._list(out, node.picks.get(name, []), _At(node, one.part, value, path))
+            elif name in node.parts and one.part is not None:
                 inner = self._var()
-                out.append(f"{pad}{inner} = {var}.{one.name}")
-                out.append(f"{pad}if {inner} is not U and {inner} is not None:")
-                mark = len(out)
-                self._part(out, part.parts[one.name], one.part, inner, path, pad + "    ", False)
-                if len(out) == mark:
-                    out.append(f"{pad}    pass")
-            elif part.rows.get(one.name):
-                for row in part.rows[one.name]:
-                    if self._fast(row):
-                        self._row(out, row, row.ways[0], f"{var}.{one.name}", path, pad)
-            elif one.name not in own and one.name not in part.silent and path not in writing.ENGINE:
-                out.append(f"{pad}if {var}.{one.name} is not U: lost(c, {var}.{one.name}, {path!r})")
+                out.add(f"{inner} = {value}")
+                with out.block(f"if {inner} is not U and {inner} is not None:"):
+                    self._part(out, _At(node.parts[name], one.part, inner, path, _own(one.part)))
+            elif node.rows.get(name):
+                for row in node.rows[name]:
+                    if self._is_fast(row):
+                        self._row(out, row, value, path)
+            elif name not in at.own and name not in node.silent and path not in writing.ENGINE:
+                out.add(f"if {value} is not U: lost(c, {value}, {path!r})")
 
-    def _own(self, item: bool) -> set[str]:
-        """Fields of an item that the engine itself answers for."""
-        found = {"id", "removed", "stub"}
-        if item:
-            found |= {names[0] for names, _ in self.scope.made} | {names[0] for names, _, _ in self.scope.on_ours}
-        return found
-
-    def _list(self, out: list[str], part: _Part, name: str, var: str, path: str, cls: type, pad: str) -> None:
-        if pad == "    ":
-            self.left.append((var, path))
+    def _list(self, out: Lines, picks: list[tuple[Ours, OurStep, _Node]], at: _At) -> None:
+        """A list of items: those that filtered rows speak of, each by itself; what is left is counted at the end."""
+        if at.var.startswith("o."):
+            self.left.append((at.var, at.path))
         else:
             kept = self._var()
-            self.boxes[("\0", kept)] = kept
-            out.append(f"{pad}{kept} = {var}")
-            self.left.append((f"U if {kept} is None else {kept}", path))
-        for ours, step, inner in part.picks.get(name, []):
+            self.kept.append(kept)
+            out.add(f"{kept} = {at.var}")
+            self.left.append((f"U if {kept} is None else {kept}", at.path))
+        path = at.path + "[]"
+        for ours, step, node in picks:
             picked = self._var()
-            out.append(f"{pad}{picked} = pick(c, {self.code.name(ours, 'u')}, {self.code.name(step, 'g')}, {var})")
-            out.append(f"{pad}if {picked} is not None:")
-            mark = len(out)
-            self._part(out, inner, cls, picked, path + "[]", pad + "    ", False)
-            tests = tuple(".".join(names) for names, _ in step.made)
-            out.append(
-                f"{pad}    hollow(c, {picked}, {self.code.name(inner.leaves(), 'l')}, {tests!r}, {path + '[]'!r})"
-            )
-            if len(out) == mark:
-                out.append(f"{pad}    pass")
+            out.add(f"{picked} = pick(c, {self.code.name(ours, 'u')}, {self.code.name(step, 'g')}, {at.var})")
+            with out.block(f"if {picked} is not None:"):
+                self._part(out, _At(node, at.cls, picked, path, _own(at.cls)))
+                tests = tuple(".".join(names) for names, _ in step.made)
+                leaves = self.code.name(node.leaves(), "l")
+                out.add(f"hollow(c, {picked}, {leaves}, {tests!r}, {path!r})")
 
-    def _row(self, out: list[str], row: Row, way: Way, value: str, path: str, pad: str) -> None:
-        code = self.code
-        minted = (
-            f" and (w is None or w.get({writing.MINTED!r}) != x)"
-            if row.ours[0].path.text == "id" and self.scope.spec is not None
-            else ""
-        )
-        out.append(f"{pad}x = {value}")
-        out.append(f"{pad}if x is not U{minted}:")
+    def _row(self, out: Lines, row: Row, value: str, path: str) -> None:
+        """One leaf into one cell."""
+        way = row.ways[0]
+        is_id = row.ours[0].path.text == "id" and self.scope.spec is not None
+        minted = f" and (w is None or w.get({MINTED!r}) != x)" if is_id else ""
+        out.add(f"x = {value}")
+        with out.block(f"if x is not U{minted}:"):
+            out.add(f"v = {self._text(row)}")
+            out.add(f"if v is M: v = unusual(c, {self.code.name(way, 'w')}, x, {path!r})")
+            *above, name = way.theirs[0].path.names or (".",)
+            if not above:
+                out.add(f"if v is not M: t[{name!r}] = v")
+                return
+            out.open("if v is not M:")
+            holder = "t"
+            for n, step in enumerate(above):
+                known = self.boxes.setdefault(tuple(above[: n + 1]), f"d{len(self.boxes)}")
+                out.add(f"if {known} is None: {known} = box({holder}, {step!r})")
+                holder = known
+            out.add(f"{holder}[{name!r}] = v")
+
+    def _text(self, row: Row) -> str:
+        """The text of `x` where it is a usual value, else M."""
+        way, code = row.ways[0], self.code
         if way.fast == "memo":
-            out.append(f"{pad}    v = {code.name(way.unmemo, 'm')}.get(x, M)")
-        else:
-            special = f" and x not in {code.name(way.special, 'k')}" if way.special else ""
-            length = f" and len(x) <= {way.length}" if way.length else ""
-            said = "Token(x)" if way.tokens[0] else "x"
-            checked = f" and not {code.name(way.codec.flag, 'f')}(x)" if way.fast == "check" else ""
-            out.append(f"{pad}    v = {said} if x.__class__ is str{special}{length}{checked} else M")
-        out.append(f"{pad}    if v is M: v = unusual(c, {code.name(way, 'w')}, x, {path!r})")
-        *above, name = way.theirs[0].path.names or (".",)
-        holder = "t"
-        pad += "    "
-        if above:
-            out.append(f"{pad}if v is not M:")
-            pad += "    "
-        for n in range(len(above)):
-            names = tuple(above[: n + 1])
-            known = self.boxes.setdefault(names, f"d{len(self.boxes)}")
-            out.append(f"{pad}if {known} is None: {known} = box({holder}, {above[n]!r})")
-            holder = known
-        out.append(f"{pad}{holder}[{name!r}] = v" if above else f"{pad}if v is not M: {holder}[{name!r}] = v")
+            return f"{code.name(way.unmemo, 'm')}.get(x, M)"
+        special = f" and x not in {code.name(way.special, 'k')}" if way.special else ""
+        length = f" and len(x) <= {way.length}" if way.length else ""
+        checked = f" and not {code.name(way.codec.flag, 'f')}(x)" if way.fast == "check" else ""
+        said = "Token(x)" if way.tokens[0] else "x"
+        return f"{said} if x.__class__ is str{special}{length}{checked} else M"
+
+
+def _own(cls: type[Part]) -> set[str]:
+    """The fields of an item that the hub answers for; a part has none."""
+    return writing.OWN if issubclass(cls, Item) else set()
+
+
+def _place(root: _Node, row: Row, ours: Ours) -> None:
+    """Put one path of a row into the tree of what rows say."""
+    node = root
+    for step in ours.steps[:-1]:
+        if step.match is None:
+            node = node.parts.setdefault(step.name, _Node())
+            continue
+        picks = node.picks.setdefault(step.name, [])
+        known = next((inner for _, other, inner in picks if other.text == step.text), None)
+        if known is None:
+            known = _Node()
+            known.silent = {names[0] for names, _ in step.made}
+            picks.append((ours, step, known))
+        node = known
+    name = ours.steps[-1].name
+    rows = node.rows.setdefault(name, [])
+    if any(way.head for way in row.ways):
+        node.silent.add(name)
+    if row.writing:
+        rows.append(row)
+
+
+__all__ = ["compile_writing"]

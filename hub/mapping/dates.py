@@ -10,20 +10,25 @@ from typing import Any
 from hub.errors import DeclarationError
 from hub.mapping.codec import Codec, same
 
-ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def read_day(text: str) -> str:
+    """A day `YYYY-MM-DD` as it is; ValueError for anything else."""
     if not ISO_DAY.fullmatch(text):
         raise ValueError("not a day YYYY-MM-DD")
-    date.fromisoformat(text)
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("there is no such day") from None
     return text
 
 
 def read_partial(text: str) -> str:
+    """A day, a month `YYYY-MM` or a year as it is; ValueError for anything else."""
     if len(text) == 10:
         return read_day(text)
-    if not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", text) or text[:4] == "0000":
+    if not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", text, re.ASCII) or text[:4] == "0000":
         raise ValueError("not a day, month or year")
     return text
 
@@ -34,7 +39,10 @@ def date_codec(form: str = "") -> Codec:
         return Codec("date", read_day, read_day, ("date",))
 
     def decode(text: str) -> str:
-        return datetime.strptime(text, form).date().isoformat()
+        try:
+            return datetime.strptime(text, form).date().isoformat()
+        except ValueError:
+            raise ValueError("not a day in the row's form") from None
 
     def encode(value: str) -> str:
         return date.fromisoformat(read_day(value)).strftime(form.replace("%Y", f"{int(value[:4]):04d}"))
@@ -51,7 +59,7 @@ def partial_date() -> Codec:
     )
 
 
-_HL7_DAY = re.compile(r"(\d{4})(\d\d)?(\d\d)?((\d\d){0,3}(\.\d+)?([+-]\d{4})?)")
+_HL7_DAY = re.compile(r"(\d{4})(\d\d)?(\d\d)?((\d\d){0,3}(\.\d+)?([+-]\d{4})?)", re.ASCII)
 
 
 def hl7_date() -> Codec:
@@ -66,7 +74,7 @@ def hl7_date() -> Codec:
     return Codec("hl7_date", decode, lambda value: read_partial(value).replace("-", ""), ("partial_date",))
 
 
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
 def datetime_codec() -> Codec:
@@ -82,7 +90,10 @@ def datetime_codec() -> Codec:
         zone = found[3] or ""
         if len(zone) == 5:
             zone = zone[:3] + ":" + zone[3:]
-        datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}".replace("Z", "+00:00"))
+        try:
+            datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}".replace("Z", "+00:00"))
+        except ValueError:
+            raise ValueError("there is no such moment") from None
         return f"{found[1]}T{found[2]}{zone}"
 
     return Codec(
@@ -124,13 +135,14 @@ def date_parts() -> Codec:
     """Three cells, day, month and year in digits, and one partial date."""
 
     def decode(texts: Sequence[str | None]) -> str:
-        d, m, y = texts
-        if not y:
+        day_of_month, month, year = texts
+        if not year:
             raise ValueError("no year")
-        return read_partial("-".join([y] + [part.zfill(2) for part in (m, d if m else None) if part]))
+        below = (month, day_of_month if month else None)
+        return read_partial("-".join([year, *(part.zfill(2) for part in below if part)]))
 
     def encode(value: str) -> tuple[str | None, ...]:
-        y, m, d = (read_partial(value).split("-") + [None, None])[:3]
-        return d, m, y
+        year, month, day_of_month = [*read_partial(value).split("-"), None, None][:3]
+        return day_of_month, month, year
 
     return Codec("date_parts", decode, encode, ("partial_date",), cells=3)

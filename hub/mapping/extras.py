@@ -1,7 +1,7 @@
 """The form in which extras are kept: plain JSON, so that a record with them can be stored and sent.
 
-A Token (a bare JSON number or boolean) is kept as `{"=": "20"}`. A list with items taken out is `{"[]": {"3": …}}`: what is
-left, by index.
+A Token (a bare JSON number or boolean) is kept as `{"=": "20"}`. A list with items taken out is `{"[]": {"3": …}}`:
+what is left, by index. An object of theirs that looks like either stands within another: `{"=": {"=": "20"}}`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,22 @@ from typing import Any
 from hub.adapter import Token
 
 
+class Holes(dict[str, Any]):
+    """What is left of a list of theirs from which items were taken: by index, as text."""
+
+
 def pack(value: Any) -> Any:
-    """A tree with its Tokens marked."""
+    """A tree as plain JSON."""
     kind = value.__class__
     if kind is str or value is None:
         return value
     if kind is Token:
         return {"=": str(value)}
-    if kind is dict:
-        return {name: pack(one) for name, one in value.items()}
+    if kind is dict or kind is Holes:
+        packed = {name: pack(one) for name, one in value.items()}
+        if kind is Holes:
+            return {"[]": packed}
+        return {"=": packed} if len(packed) == 1 and ("=" in packed or "[]" in packed) else packed
     return [pack(one) for one in value] if kind is list else value
 
 
@@ -35,7 +42,8 @@ def grow(value: Any, places: dict[int, tuple[list[Any], list[int | None]]]) -> A
     if value.__class__ is dict:
         if len(value) == 1:
             if "=" in value:
-                return Token(value["="])
+                inner = value["="]
+                return {k: grow(v, places) for k, v in inner.items()} if inner.__class__ is dict else Token(inner)
             if "[]" in value:
                 held = sorted((int(n), one) for n, one in value["[]"].items())
                 items = [grow(one, places) for _, one in held]
@@ -66,7 +74,9 @@ def leaves(value: Any, prefix: str = "") -> list[str]:
         if "[]" in value and len(value) == 1:
             return [path for one in value["[]"].values() for path in leaves(one, prefix + "[]")]
         if "=" in value and len(value) == 1:
-            return [prefix]
+            if value["="].__class__ is not dict:
+                return [prefix]
+            value = value["="]
         return [path for name, one in value.items() for path in leaves(one, f"{prefix}.{name}" if prefix else name)]
     if value.__class__ is list:
         return [path for one in value for path in leaves(one, prefix + "[]")]

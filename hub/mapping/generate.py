@@ -1,6 +1,6 @@
-"""Made-up records and trees for the laws: random within what the model, the code tables and the format allow, and a bit beyond.
+"""Made-up records and trees for the laws: random within what the model, the code tables and the format allow.
 
-Everything comes from a seeded random.Random, so that a failure can be made again.
+A few go a bit beyond. Everything comes from a seeded random.Random, so that a failure can be made again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from msgspec import UNSET
 
 from hub.adapter import Cell, Schema, Token
 from hub.mapping.bind import Plan, Scope, leaf_rows
-from hub.mapping.ours import put, reach
-from hub.model import ChildRecord, Field, code_list, fields
+from hub.mapping.ours import Made, put
+from hub.model import ChildRecord, Field, Part, Source, code_list, fields
 
 _WORDS = (
     "Ash",
@@ -35,30 +35,26 @@ _WORDS = (
 
 
 class Records:
-    """Random records for one plan: every leaf of the model may be set, mapped ones mostly with values their rows can say."""
+    """Random records for one plan: every leaf of the model may be set, mapped ones mostly with what their rows can say.
+
+    values: by path of a leaf, what its rows can say; slices: by path of a list, what the tests of groups and rows set.
+    """
 
     def __init__(self, plan: Plan, rng: Random) -> None:
         self.rng, self.plan = rng, plan
         self.values: dict[str, list[Any]] = {}
+        self.slices: dict[str, list[Made]] = {}
+        for scope in plan.root.walk():
+            if scope.made:
+                self.slices.setdefault(scope.ours_prefix, []).append(scope.made)
         for row, ours in leaf_rows(plan):
+            for path, step in ours.picks:
+                if step.made:
+                    self.slices.setdefault(path, []).append(step.made)
             for way in row.ways:
                 if way.bound is not None and len(row.ours) == 1:
                     self.values.setdefault(ours.full, []).extend(way.bound.write)
                 self.values.setdefault(ours.full, []).extend(way.codec.samples)
-        self.slices: dict[str, list[Any]] = {}
-        for scope in plan.root.walk():
-            if scope.made:
-                self.slices.setdefault(scope.ours_prefix, []).append(scope.made)
-            prefix = scope.ours_prefix + "." if scope.ours_prefix else ""
-            for row in scope.rows:
-                for ours in row.ours:
-                    names: list[str] = []
-                    for step in ours.steps:
-                        names.append(step.name + ("[]" if step.field.shape == "list" else ""))
-                        if step.made:
-                            self.slices.setdefault(("" if ours.rooted else prefix) + ".".join(names), []).append(
-                                step.made
-                            )
         self.ids: dict[str, list[str]] = {}
         self.refers: list[tuple[Any, Field]] = []
 
@@ -66,32 +62,31 @@ class Records:
         """One record, said to come from `link`."""
         self.ids, self.refers = {}, []
         record: ChildRecord = self._part(ChildRecord, "", 0.6)
-        put(record, ("source", "id"), f"C{self.rng.randrange(10**6)}")
-        put(record, ("source", "link"), link)
-        record.source.partial = UNSET  # type: ignore[union-attr]
-        record.source.edition = UNSET  # type: ignore[union-attr]
-        record.source.as_of = "2025-03-31"  # type: ignore[union-attr]
+        source = record.source if isinstance(record.source, Source) else Source()
+        record.source = source
+        source.id, source.link, source.as_of = f"C{self.rng.randrange(10**6)}", link, "2025-03-31"
+        source.partial = source.edition = UNSET
         self._refer()
         return record
 
-    def _part(self, cls: type, prefix: str, chance: float) -> Any:
-        made = cls()
+    def _part(self, cls: type[Part], prefix: str, chance: float) -> Any:
+        made: Any = cls()
         for field in fields(cls):
             path = f"{prefix}.{field.name}" if prefix else field.name
-            if field.name in ("stub",) or self.rng.random() > (0.04 if field.name == "removed" else chance):
+            if field.name == "stub" or self.rng.random() > (0.04 if field.name == "removed" else chance):
                 continue
             if field.shape == "part":
                 setattr(made, field.name, self._part(field.part, path, chance))  # type: ignore[arg-type]
             elif field.shape == "list":
                 setattr(made, field.name, self._items(field, path, chance))
             elif field.shape == "values":
-                many = [self._value(field, path) for _ in range(self.rng.randrange(1, 4))]
+                many = [self.value(field, path) for _ in range(self.rng.randrange(1, 4))]
                 setattr(made, field.name, None if self.rng.random() < 0.05 else many)
             elif field.leaf.refers:
                 self.refers.append((made, field))
             else:
                 none = self.rng.random() < 0.04 and not field.leaf.critical
-                setattr(made, field.name, None if none else self._value(field, path))
+                setattr(made, field.name, None if none else self.value(field, path))
         return made
 
     def _items(self, field: Field, path: str, chance: float) -> list[Any]:
@@ -113,7 +108,8 @@ class Records:
             if known and self.rng.random() < 0.9:
                 setattr(item, field.name, self.rng.choice(known))
 
-    def _value(self, field: Field, path: str) -> Any:
+    def value(self, field: Field, path: str) -> Any:
+        """A random value of a leaf, or of one element of a plain list."""
         rng = self.rng
         known = self.values.get(path)
         if known and rng.random() < 0.85:
@@ -142,74 +138,63 @@ def day(rng: Random) -> str:
 
 
 class Trees:
-    """Random trees of a format from its schema, with words its rows read and some that they do not."""
+    """Random trees of a format from its schema, with words its rows read and some that they do not.
+
+    words: by path of a cell; joins: by path of a cell that names a parent, the path of the parent's cell.
+    """
 
     def __init__(self, plan: Plan, schema: Schema, rng: Random) -> None:
-        self.rng, self.schema, self.plan = rng, schema, plan
+        self.rng, self.schema = rng, schema
         self.words: dict[str, list[str]] = {}
-        self.joins: dict[str, tuple[str, str]] = {}
+        self.joins: dict[str, str] = {}
+        self.shape: dict[str, Any] = {}
+        """The schema's leaves as nested dicts of names; lists end in `[]`."""
+        for cell in schema.leaves(plan.edition):
+            at = self.shape
+            *above, last = cell.path.split(".")
+            for name in above:
+                at = at.setdefault(name, {})
+            at[last] = cell
         for scope in plan.root.walk():
             self._scope(scope)
 
     def _scope(self, scope: Scope) -> None:
+        above = scope.parent.theirs_prefix if scope.parent is not None else ""
         for foreign, name in scope.on.items():
-            parent = scope.parent
-            self.joins[f"{scope.theirs_prefix}.{foreign}"] = (
-                f"{parent.theirs_prefix}.{name}" if parent and parent.theirs_prefix else name,
-                scope.name,
-            )
-        for row in scope.rows:
-            for way in row.ways:
-                for cell in way.theirs:
-                    path = scope.cell_path(cell)
-                    words = self.words.setdefault(path, [])
-                    if way.shape == "flags" and way.bound is not None:
-                        for name in way.bound.read:
-                            self.words.setdefault(f"{path}.{name}", []).extend(way.spec.words)
-                    elif way.bound is not None:
-                        words += [word for word in way.bound.read if isinstance(word, str)]
-                    words += list(way.codec.words) + list(way.none)
+            self.joins[f"{scope.theirs_prefix}.{foreign}"] = f"{above}.{name}" if above else name
+        for way in (way for row in scope.rows for way in row.ways):
+            for path in map(scope.cell_path, way.theirs):
+                words = self.words.setdefault(path, [])
+                if way.shape == "flags" and way.bound is not None:
+                    for name in way.bound.read:
+                        self.words.setdefault(f"{path}.{name}", []).extend(way.spec.words)
+                elif way.bound is not None:
+                    words += [word for word in way.bound.read if isinstance(word, str)]
+                words += [*way.codec.words, *way.none]
 
     def one(self) -> dict[str, Any]:
         """One tree."""
-        pools: dict[str, list[str]] = {}
-        tree = self._group("", self._children(), pools)
-        self._join(tree, pools)
+        tree = self._group("", self.shape)
+        self._join(tree)
         return tree
 
-    def _children(self) -> dict[str, Any]:
-        """The schema's leaves as nested dicts of names; lists end in `[]`."""
-        if not hasattr(self, "_shape"):
-            shape: dict[str, Any] = {}
-            for cell in self.schema.leaves(self.plan.edition):
-                at = shape
-                *above, last = cell.path.split(".")
-                for name in above:
-                    at = at.setdefault(name, {})
-                at[last] = cell
-            self._shape = shape
-        return self._shape
-
-    def _group(self, prefix: str, shape: dict[str, Any], pools: dict[str, list[str]]) -> dict[str, Any]:
+    def _group(self, prefix: str, shape: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, below in shape.items():
             path = f"{prefix}.{name}" if prefix else name
-            bare = name.removesuffix("[]")
-            required = isinstance(below, Cell) and below.required
-            if not required and self.rng.random() > 0.6:
+            bare, is_list = name.removesuffix("[]"), name.endswith("[]")
+            is_required = isinstance(below, Cell) and below.required
+            if not is_required and self.rng.random() > 0.6:
                 continue
+            many = self.rng.choice((1, 1, 2, 3)) if is_list else 1
             if isinstance(below, dict):
-                many = self.rng.choice((1, 1, 2)) if name.endswith("[]") else 0
-                made[bare] = (
-                    [self._group(path, below, pools) for _ in range(many)] if many else self._group(path, below, pools)
-                )
-            elif name.endswith("[]"):
-                made[bare] = [self._text(below, path, pools) for _ in range(self.rng.choice((1, 2, 3)))]
+                found: list[Any] = [self._group(path, below) for _ in range(many)]
             else:
-                made[bare] = self._text(below, path, pools)
+                found = [self._text(below, path) for _ in range(many)]
+            made[bare] = found if is_list else found[0]
         return made
 
-    def _text(self, cell: Cell, path: str, pools: dict[str, list[str]]) -> Any:
+    def _text(self, cell: Cell, path: str) -> Any:
         rng, words = self.rng, self.words.get(path)
         text = rng.choice(words) if words and rng.random() < 0.9 else self._kind(cell)
         if self.schema.bare and cell.type in ("integer", "decimal", "boolean"):
@@ -219,19 +204,23 @@ class Trees:
         return text
 
     def _kind(self, cell: Cell) -> str:
+        """A text of the cell's type, now and then of none."""
         rng = self.rng
         if rng.random() < 0.04:
             return rng.choice(("", "??", "1900-13-45", "NULL"))
-        if cell.type in ("date", "datetime"):
-            return rng.choice((day(rng), day(rng) + " 00:00:00", day(rng))) if cell.type == "datetime" else day(rng)
+        if cell.type == "datetime":
+            return rng.choice((day(rng), day(rng) + " 00:00:00"))
+        if cell.type == "date":
+            return day(rng)
         if cell.type in ("integer", "decimal"):
             return str(rng.randrange(30))
         if cell.type == "boolean":
             return rng.choice(("true", "false"))
         return f"t{rng.randrange(10**5)}"
 
-    def _join(self, tree: dict[str, Any], pools: dict[str, list[str]]) -> None:
-        for foreign, (home, _) in self.joins.items():
+    def _join(self, tree: dict[str, Any]) -> None:
+        """Most children name a parent that is there; of the others some name none."""
+        for foreign, home in self.joins.items():
             keys = [one for one in _all(tree, home.split(".")) if isinstance(one, str) and one]
             *above, name = foreign.split(".")
             for holder in _all(tree, above):
@@ -243,6 +232,7 @@ class Trees:
 
 
 def _all(tree: Any, names: list[str]) -> list[Any]:
+    """Everything at a generic path."""
     found = [tree]
     for name in names:
         below = [one.get(name.removesuffix("[]"), UNSET) for one in found if isinstance(one, dict)]
@@ -250,4 +240,4 @@ def _all(tree: Any, names: list[str]) -> list[Any]:
     return found
 
 
-__all__ = ["Records", "Trees", "day", "reach"]
+__all__ = ["Records", "Trees"]

@@ -7,7 +7,8 @@ record, but for leaves that the account names. Locality: a change to one leaf ch
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
@@ -17,11 +18,11 @@ from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.mapping import Mapping
 from hub.mapping.bind import Plan, Row, Scope, leaf_rows
+from hub.mapping.compare import differences, record_differences, same
 from hub.mapping.generate import Records, Trees
-from hub.mapping.ours import Ours
-from hub.mapping.theirs import MISS
+from hub.mapping.ours import Ours, items_of
 from hub.mapping.withhold import redact
-from hub.model import CONDITIONS, ChildRecord, Field, Item, fields
+from hub.model import CONDITIONS, ChildRecord, fields
 
 
 class Breach(NamedTuple):
@@ -32,73 +33,39 @@ class Breach(NamedTuple):
     sample: str
 
 
-def same(a: Any, b: Any, unordered: bool = False) -> bool:
-    """Whether two trees are equal: dict order never matters, list order does unless the format has none, a bare token is no text."""
-    return not differences(a, b, unordered=unordered)
-
-
-def differences(a: Any, b: Any, prefix: str = "", unordered: bool = False) -> set[str]:
-    """The generic paths (lists as `[]`) of the cells in which two trees differ."""
-    if a.__class__ is dict and b.__class__ is dict:
-        found: set[str] = set()
-        for name in a.keys() | b.keys():
-            path = f"{prefix}.{name}" if prefix else str(name)
-            found |= differences(a.get(name, MISS), b.get(name, MISS), path, unordered)
-        return found
-    if a.__class__ is list and b.__class__ is list:
-        if unordered:
-            a, b = sorted(a, key=_order), sorted(b, key=_order)
-        if len(a) == len(b):
-            return {path for x, y in zip(a, b, strict=True) for path in differences(x, y, prefix + "[]", unordered)}
-        return {path for one in [*a, *b] for path in _cells(one, prefix + "[]")} or {prefix}
-    if a.__class__ is b.__class__ and a == b:
-        return set()
-    return {path for one in (a, b) if one is not MISS for path in _cells(one, prefix)} or {prefix}
-
-
-def _order(tree: Any) -> str:
-    """A text that is the same for trees that differ in dict order only."""
-    if tree.__class__ is dict:
-        return "{" + ",".join(f"{name!r}:{_order(tree[name])}" for name in sorted(tree)) + "}"
-    return "[" + ",".join(map(_order, tree)) + "]" if tree.__class__ is list else repr(tree)
-
-
-def _cells(tree: Any, prefix: str) -> set[str]:
-    if tree.__class__ is dict:
-        return {path for name, one in tree.items() for path in _cells(one, f"{prefix}.{name}")} or {prefix}
-    if tree.__class__ is list:
-        return {path for one in tree for path in _cells(one, prefix + "[]")} or {prefix}
-    return {prefix}
-
-
 def get_put(mapping: Mapping, theirs: Theirs, name: str) -> Iterator[Breach]:
-    """Law 1 on one tree, without an original and onto itself. A record that parks, or from which a condition erases, breaks nothing."""
-    normal = mapping.adapter.normal
-    unordered = bool(mapping.schema and mapping.schema.unordered)
-    kept = copy.deepcopy(theirs.tree)
+    """Law 1 on one tree, without an original and onto itself.
+
+    A record that parks, or from which a condition erases, breaks nothing.
+    """
+    kept = mapping.adapter.normal(copy.deepcopy(theirs.tree))
     try:
         record = mapping.inward(_again(theirs)).record
     except RecordError:
         return
     created = mapping.create(record, edition=theirs.edition)
-    made = created.tree
     if any(what == rule.what for what, _ in created.account for rule in mapping.rules):
         return
-    for path in sorted(differences(normal(kept), normal(made), unordered=unordered)):
+    for path in _tree_differences(mapping, kept, mapping.adapter.normal(created.tree)):
         yield Breach("GetPut: reading and writing changes", path, name)
-    onto = mapping.outward(record, _again(theirs)).tree
-    for path in sorted(differences(normal(kept), normal(onto), unordered=unordered)):
+    onto = mapping.adapter.normal(mapping.outward(record, _again(theirs)).tree)
+    for path in _tree_differences(mapping, kept, onto):
         yield Breach("GetPut: writing a record onto the tree it was read from changes", path, name)
 
 
 def _again(theirs: Theirs) -> Theirs:
+    """The same record of theirs, its tree a copy."""
     return Theirs(theirs.kind, theirs.id, copy.deepcopy(theirs.tree), theirs.head, theirs.edition, theirs.place)
+
+
+def _tree_differences(mapping: Mapping, a: Any, b: Any) -> list[str]:
+    return sorted(differences(a, b, unordered=bool(mapping.schema and mapping.schema.unordered)))
 
 
 def put_get(mapping: Mapping, record: ChildRecord, edition: str, name: str) -> Iterator[Breach]:
     """Law 2 on one record: what comes back differs only in leaves that the account names, and is stable."""
-    link = "law"
-    first = mapping.create(record, link, edition=edition)
+    plan = mapping.plan(edition)
+    first = mapping.create(record, "law", edition=edition)
     record = redact(record, mapping.rules, {})
     announced = {path for _, path in first.account}
     try:
@@ -106,149 +73,36 @@ def put_get(mapping: Mapping, record: ChildRecord, edition: str, name: str) -> I
     except RecordError as error:
         yield Breach("PutGet: what is written is refused when read:", error.row or error.reason, name)
         return
-    if any(extras for extras in _extras(back)):
-        yield Breach("PutGet: what is written is not read whole:", sorted(_extras(back))[0], name)
-    for path in sorted(record_differences(mapping.plan(edition), record, back)):
+    kept = sorted(_kept(back))
+    if kept:
+        yield Breach("PutGet: what is written is not read whole:", kept[0], name)
+    for path in sorted(record_differences(plan, record, back)):
         if path not in announced:
             yield Breach("PutGet: comes back changed, and no account says so:", path, name)
-    again = _through(mapping, back, mapping.create(back, link, edition=edition).tree, edition)
+    again = _through(mapping, back, mapping.create(back, "law", edition=edition).tree, edition)
     if again != back:
-        for path in sorted(record_differences(mapping.plan(edition), back, again)) or ["(order or ids)"]:
+        for path in sorted(record_differences(plan, back, again)) or ["(order or ids)"]:
             yield Breach("PutGet: going round twice changes", path, name)
 
 
 def _through(mapping: Mapping, record: ChildRecord, tree: Any, edition: str) -> ChildRecord:
+    """A record as it is read from what was written of it."""
     moment = record.source.as_of if record.source else ""
     head = mapping.adapter.head(moment if isinstance(moment, str) else "", edition)
     return mapping.inward(Theirs(mapping.kind, "", copy.deepcopy(tree), head, edition, ""), "law").record
 
 
-def _extras(part: Any) -> Iterator[str]:
-    if getattr(part, "extras", UNSET) is not UNSET:
-        for extra in part.extras.values():
-            if extra.rest or extra.spell:
-                yield (
-                    type(part).__name__
-                    + ": "
-                    + ", ".join(
-                        sorted([*(extra.spell or {}), *((extra.rest or {}) if isinstance(extra.rest, dict) else ())])
-                    )
-                )
-    for field in fields(type(part)):
+def _kept(part: Any) -> Iterator[str]:
+    """The parts whose extras hold a rest or spellings, with the names of what they hold."""
+    for extra in part.extras.values() if getattr(part, "extras", UNSET) is not UNSET else ():
+        if extra.rest or extra.spell:
+            names = [*(extra.spell or {}), *(extra.rest if isinstance(extra.rest, dict) else ())]
+            yield f"{type(part).__name__}: {', '.join(sorted(names))}"
+    for field in fields(part.__class__):
         value = getattr(part, field.name)
         if field.part is not None and value is not UNSET and value is not None:
             for one in value if field.shape == "list" else (value,):
-                yield from _extras(one)
-
-
-_OWN = {"id", "removed", "stub"}
-_SOURCE = {"source.link", "source.edition", "source.partial"}
-
-
-def record_differences(plan: Plan, a: ChildRecord, b: ChildRecord) -> set[str]:
-    """The leaf paths in which two records differ, items aligned by key within what each group takes."""
-    return _Diff(plan).parts(ChildRecord, a, b, "") - _SOURCE
-
-
-class _Diff:
-    def __init__(self, plan: Plan) -> None:
-        self.slices: dict[str, list[tuple[Any, Scope | None]]] = {}
-        self.mapped_ids: set[str] = set()
-        self.sets = {ours.full for row, ours in leaf_rows(plan) if any(way.shape == "flags" for way in row.ways)}
-        for scope in plan.root.walk():
-            if scope.spec is not None:
-                self.slices.setdefault(scope.ours_prefix, []).append((scope.match, scope))
-                if scope.maps_id:
-                    self.mapped_ids.add(scope.ours_prefix.removesuffix("[]"))
-            for row in scope.rows:
-                for ours in row.ours:
-                    self._row(scope, ours)
-
-    def _row(self, scope: Scope, ours: Ours) -> None:
-        names = [scope.ours_prefix] if scope.ours_prefix and not ours.rooted else []
-        for step in ours.steps:
-            names.append(step.name + ("[]" if step.field.shape == "list" else ""))
-            if step.match is not None:
-                self.slices.setdefault(".".join(names), []).append((step.match, None))
-
-    def parts(self, cls: type, a: Any, b: Any, prefix: str) -> set[str]:
-        found: set[str] = set()
-        for field in fields(cls):
-            path = f"{prefix}.{field.name}" if prefix else field.name
-            x = getattr(a, field.name) if a is not None else UNSET
-            y = getattr(b, field.name) if b is not None else UNSET
-            if (
-                x is y
-                or (field.name in _OWN and issubclass(cls, Item))
-                or (field.leaf.refers and field.leaf.refers not in self.mapped_ids)
-            ):
-                continue
-            if field.shape == "part":
-                found |= self.parts(field.part, x or None, y or None, path)  # type: ignore[arg-type]
-            elif field.shape == "list":
-                found |= self._lists(field, x or [], y or [], path + "[]")
-            elif x != y and not (
-                field.shape == "values" and ((not x and not y) or (path in self.sets and _set(x) == _set(y)))
-            ):
-                found.add(path)
-        return found
-
-    def _lists(self, field: Field, a: list[Any], b: list[Any], path: str) -> set[str]:
-        found: set[str] = set()
-        left, right = list(a), list(b)
-        for match, scope in self.slices.get(path, []):
-            xs = [one for one in left if match is None or match(one)]
-            ys = [one for one in right if match is None or match(one)]
-            if scope is None:
-                xs, ys = [one for one in xs if one.removed is not True][:1], ys[:1]
-            left = [one for one in left if not any(one is other for other in xs)]
-            right = [one for one in right if not any(one is other for other in ys)]
-            for x, y in self._aligned(xs, ys, scope):
-                found |= self.parts(field.part, x, y, path)  # type: ignore[arg-type]
-        for x, y in [(one, None) for one in left] + [(None, one) for one in right]:
-            found |= self.parts(field.part, x, y, path)  # type: ignore[arg-type]
-        return found
-
-    def _aligned(self, xs: list[Any], ys: list[Any], scope: Scope | None) -> list[tuple[Any, Any]]:
-        """Pairs of items: in their order where none is missing, else those of the same key; then what is left over."""
-        gone = [x for x in xs if x.removed is True and (scope is None or not scope.maps_removed)]
-        here = [x for x in xs if not any(x is one for one in gone)]
-        if len(here) == len(ys) and (scope is None or not scope.on_ours):
-            return [*zip(here, ys, strict=True), *((x, None) for x in gone)]
-        pairs: list[tuple[Any, Any]] = []
-        lone = []
-        rest = list(ys)
-        for x in here:
-            keyed = scope is not None and not scope.on_ours
-            y = next((one for one in rest if keyed and self._key(scope, one) == self._key(scope, x)), None)  # type: ignore[arg-type]
-            if y is None:
-                lone.append(x)
-            else:
-                del rest[next(n for n, one in enumerate(rest) if one is y)]
-                pairs.append((x, y))
-        while lone and rest:
-            x, y = max(((x, y) for x in lone for y in rest), key=lambda pair: _alike(*pair))
-            lone = [one for one in lone if one is not x]
-            rest = [one for one in rest if one is not y]
-            pairs.append((x, y))
-        return pairs + [(x, None) for x in [*lone, *gone]] + [(None, y) for y in rest]
-
-    def _key(self, scope: Scope, item: Any) -> list[Any]:
-        return [None if value is UNSET else value for value in (ours.get(item) for ours in scope.keys)]
-
-
-def _alike(a: Any, b: Any) -> int:
-    """How many leaves two parts have in common."""
-    found = 0
-    for field in fields(type(a)):
-        x, y = getattr(a, field.name), getattr(b, field.name)
-        if x is not UNSET and x is not None and y is not UNSET and y is not None:
-            found += _alike(x, y) if field.shape == "part" else int(field.shape != "list" and x == y)
-    return found
-
-
-def _set(values: Any) -> Any:
-    return set(values) if values else values
+                yield from _kept(one)
 
 
 def locality(mapping: Mapping, theirs: Theirs, name: str, rng: Random, most: int = 60) -> Iterator[Breach]:
@@ -259,7 +113,7 @@ def locality(mapping: Mapping, theirs: Theirs, name: str, rng: Random, most: int
         return
     plan = mapping.plan(theirs.edition)
     before = mapping.create(record, edition=theirs.edition).tree
-    records = Records(plan, rng)
+    one = _Locality(mapping, plan, Records(plan, rng), record, before, name)
     inputs = {path for condition in CONDITIONS.values() for path in condition.inputs} | _tested(plan)
     chosen = [
         (row, ours)
@@ -268,61 +122,64 @@ def locality(mapping: Mapping, theirs: Theirs, name: str, rng: Random, most: int
     ]
     rng.shuffle(chosen)
     for row, ours in chosen[:most]:
-        yield from _one_leaf(mapping, record, before, row, ours, records, theirs.edition, name)
+        yield from one.leaf(row, ours)
 
 
 def _tested(plan: Plan) -> set[str]:
     """The leaves by whose value groups and rows choose their items: to change one is to change another item."""
-    found = set()
-    for scope in plan.root.walk():
-        paths = [(scope.ours_prefix, scope.ours.steps[-1])] if scope.ours is not None else []
-        for row in scope.rows:
-            for ours in row.ours:
-                names = [scope.ours_prefix] if scope.ours_prefix and not ours.rooted else []
-                for step, said in zip(ours.steps, ours.path.steps, strict=True):
-                    names.append(step.name + ("[]" if step.field.shape == "list" else ""))
-                    paths.append((".".join(names), said))
-        found |= {f"{prefix}.{test.path.generic}" for prefix, step in paths for test in step.tests}
-    return found
+    scopes = plan.root.walk()
+    tested = [(scope.ours_prefix, scope.ours.steps[-1].tests) for scope in scopes if scope.ours is not None]
+    tested += [(path, step.tests) for _, ours in leaf_rows(plan) for path, step in ours.picks]
+    return {f"{path}.{test.path.generic}" for path, tests in tested for test in tests}
 
 
-def _one_leaf(
-    mapping: Mapping, record: ChildRecord, before: Any, row: Row, ours: Ours, records: Records, edition: str, name: str
-) -> Iterator[Breach]:
-    changed = copy.deepcopy(record)
-    items = list(_items(row.scope, changed))
-    if not items:
-        return
-    item = records.rng.choice(items)
-    old = ours.get(item, changed)
-    new = UNSET if old is not UNSET and records.rng.random() < 0.3 else records._value(ours.field, ours.full)
-    if ours.field.shape == "values" and new is not UNSET:
-        new = [new]
-    named = ours.path.text == "id" and any(group.on_ours for group in row.scope.walk())
-    if (new is UNSET and old is UNSET) or ours.field.leaf.refers or named:
-        return
-    setattr(ours.make(item), ours.steps[-1].name, new)
-    made = mapping.create(changed, edition=edition)
-    allowed = _cells_of_leaf(mapping.plan(edition), ours.full)
-    unordered = bool(mapping.schema and mapping.schema.unordered)
-    for path in sorted(differences(before, made.tree, unordered=unordered)):
-        if not any(
-            path == cell or path.startswith((cell + ".", cell + "[]")) or cell.startswith((path + ".", path + "[]"))
-            for cell in allowed
-        ):
-            yield Breach(f"Locality: changing {ours.full} changes", path, name)
+@dataclass
+class _Locality:
+    """One sample whose leaves are changed. before: what is written of it unchanged."""
+
+    mapping: Mapping
+    plan: Plan
+    records: Records
+    record: ChildRecord
+    before: Any
+    name: str
+
+    def leaf(self, row: Row, ours: Ours) -> Iterator[Breach]:
+        """Change the leaf of a row in one of its items."""
+        rng = self.records.rng
+        changed = copy.deepcopy(self.record)
+        items = list(_items(row.scope, changed))
+        if not items:
+            return
+        item = rng.choice(items)
+        old = ours.get(item, changed)
+        new = UNSET if old is not UNSET and rng.random() < 0.3 else self.records.value(ours.field, ours.full)
+        if ours.field.shape == "values" and new is not UNSET:
+            new = [new]
+        is_named = ours.path.text == "id" and any(group.on_ours for group in row.scope.walk())
+        if (new is UNSET and old is UNSET) or ours.field.leaf.refers or is_named:
+            return
+        setattr(ours.make(item), ours.steps[-1].name, new)
+        made = self.mapping.create(changed, edition=self.plan.edition).tree
+        allowed = _cells_of_leaf(self.plan, ours.full)
+        for path in _tree_differences(self.mapping, self.before, made):
+            if not any(_touch(path, cell) for cell in allowed):
+                yield Breach(f"Locality: changing {ours.full} changes", path, self.name)
+
+
+def _touch(path: str, other: str) -> bool:
+    """Whether two paths are the same or one lies below the other."""
+    return path == other or path.startswith((other + ".", other + "[]")) or other.startswith((path + ".", path + "[]"))
 
 
 def _items(scope: Scope, record: ChildRecord) -> Iterator[Any]:
+    """The items of a scope that are written."""
     if scope.spec is None:
         yield record
         return
-    parents: Iterable[Any] = [record] if scope.ours_rooted or scope.parent is None else _items(scope.parent, record)
+    parents = [record] if scope.ours_rooted or scope.parent is None else _items(scope.parent, record)
     for parent in parents:
-        at: Any = parent
-        for step in scope.our_steps:
-            at = getattr(at, step.name) if at is not UNSET and at is not None else UNSET
-        for item in at if at is not UNSET and at is not None else ():
+        for item in items_of(parent, scope.our_steps):
             if (scope.match is None or scope.match(item)) and item.removed is not True and item.stub is not True:
                 yield item
 
@@ -331,16 +188,15 @@ def _cells_of_leaf(plan: Plan, full: str) -> set[str]:
     """The cells of the rows of one leaf, with copies and the cells by which children name their parent."""
     found: set[str] = set()
     for row, ours in leaf_rows(plan):
-        if ours.full == full or ours.full.startswith(full + "."):
-            for way in row.ways:
-                found |= {row.scope.cell_path(cell) for cell in way.theirs}
-                found |= {
-                    row.scope.cell_path(cell).rpartition("[")[0] for cell in way.theirs if cell.last_match is not None
-                }
-            if ours.path.text == "id" or row.scope.groups:
-                names = {cell.path.text for way in row.ways for cell in way.theirs}
-                for group in row.scope.groups:
-                    found |= {f"{group.theirs_prefix}.{foreign}" for foreign, name in group.on.items() if name in names}
+        if ours.full != full and not ours.full.startswith(full + "."):
+            continue
+        cells = [cell for way in row.ways for cell in way.theirs]
+        paths = [(row.scope.cell_path(cell), cell) for cell in cells]
+        found |= {path for path, _ in paths}
+        found |= {path.rpartition("[")[0] for path, cell in paths if cell.last_match is not None}
+        names = {cell.path.text for cell in cells}
+        for group in row.scope.groups:
+            found |= {f"{group.theirs_prefix}.{foreign}" for foreign, name in group.on.items() if name in names}
     return found
 
 
@@ -351,19 +207,18 @@ def check(mapping: Mapping, samples: list[Theirs], *, records: int = 1000, seed:
         name = theirs.place or f"sample {n + 1}"
         yield from get_put(mapping, theirs, name)
         yield from locality(mapping, theirs, name, rng)
-    editions = mapping.adapter.editions
-    makers = [(edition, Records(mapping.plan(edition), rng)) for edition in editions]
-    trees = (
-        [(edition, Trees(mapping.plan(edition), mapping.schema, rng)) for edition in editions]
-        if mapping.schema is not None
-        else []
-    )
+    plans = [mapping.plan(edition) for edition in mapping.adapter.editions]
+    makers = [Records(plan, rng) for plan in plans]
+    growing = [Trees(plan, mapping.schema, rng) for plan in plans] if mapping.schema is not None else []
     for n in range(records):
-        edition, maker = makers[n % len(makers)]
-        yield from put_get(
-            mapping, maker.one("elsewhere"), edition, f"made-up record {n + 1} of seed {seed}, edition {edition}"
-        )
-    for n in range(records // 2 if trees else 0):
-        edition, growing = trees[n % len(trees)]
-        theirs = Theirs(mapping.kind, "", growing.one(), mapping.adapter.head("2025-03-31", edition), edition, "")
-        yield from get_put(mapping, theirs, f"made-up tree {n + 1} of seed {seed}, edition {edition}")
+        edition, maker = plans[n % len(plans)].edition, makers[n % len(plans)]
+        name = f"made-up record {n + 1} of seed {seed}, edition {edition}"
+        yield from put_get(mapping, maker.one("elsewhere"), edition, name)
+    for n in range(records // 2 if growing else 0):
+        edition, grown = plans[n % len(plans)].edition, growing[n % len(plans)].one()
+        name = f"made-up tree {n + 1} of seed {seed}, edition {edition}"
+        theirs = Theirs(mapping.kind, "", grown, mapping.adapter.head("2025-03-31", edition), edition, "")
+        yield from get_put(mapping, theirs, name)
+
+
+__all__ = ["Breach", "check", "differences", "get_put", "locality", "put_get", "same"]

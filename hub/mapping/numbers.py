@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from operator import mul
 
 from hub.mapping.codec import Codec, same
 
 _UPN_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
-_UPN_ZEROS = ord("0") * sum(range(2, 14))
+_UPN_WEIGHTS = range(2, 14)
+_UPN_ZEROS = ord("0") * sum(_UPN_WEIGHTS)
 _UPN = re.compile(r"[A-Za-z]\d{11}(\d|[A-Za-z])", re.ASCII).fullmatch
 
 
@@ -20,21 +22,7 @@ def upn_fault(text: str) -> str:
         return "shape"
     if not text[12].isdigit():
         return ""
-    d = text.encode()
-    total = (
-        2 * d[1]
-        + 3 * d[2]
-        + 4 * d[3]
-        + 5 * d[4]
-        + 6 * d[5]
-        + 7 * d[6]
-        + 8 * d[7]
-        + 9 * d[8]
-        + 10 * d[9]
-        + 11 * d[10]
-        + 12 * d[11]
-        + 13 * d[12]
-    )
+    total = sum(map(mul, text[1:].encode(), _UPN_WEIGHTS))
     return "" if _UPN_LETTERS[(total - _UPN_ZEROS) % 23] == text[0].upper() else "check letter"
 
 

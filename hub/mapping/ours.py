@@ -11,13 +11,19 @@ from msgspec import UNSET
 from hub.errors import DeclarationError
 from hub.mapping.codes import Bound
 from hub.mapping.path import Path, Step, Test, step_text
-from hub.model import Field, fields
+from hub.model import ChildRecord, Field, Part, fields
 
 Match = Callable[[Any], bool]
+"""A filter as a function of one item."""
 Bounds = dict[str, Bound]
+"""Code tables by name, as one edition has them."""
+Made = tuple[tuple[tuple[str, ...], Any], ...]
+"""What the `=` tests of a filter set on an item that is made: names below it, and the value."""
+Where = tuple[str, str]
+"""File and place, for errors."""
 
 
-def field_of(cls: type, name: str) -> Field | None:
+def field_of(cls: type[Part], name: str) -> Field | None:
     """The field of a part by its name."""
     for found in fields(cls):
         if found.name == name:
@@ -27,14 +33,22 @@ def field_of(cls: type, name: str) -> Field | None:
 
 @dataclass(frozen=True)
 class OurStep:
-    """One step on the record's side. match and made are set for a step that picks one item of a list."""
+    """One step on the record's side. text: it and those before it, in one spelling.
+
+    match, made and tests are set for a step that picks one item of a list.
+    """
 
     name: str
     field: Field
     text: str
     match: Match | None = None
-    made: tuple[tuple[tuple[str, ...], Any], ...] = ()
-    tests: int = 0
+    made: Made = ()
+    tests: tuple[Test, ...] = ()
+
+    @property
+    def generic(self) -> str:
+        """Its name, with `[]` for a list."""
+        return self.name + ("[]" if self.field.shape == "list" else "")
 
 
 class Ours:
@@ -42,15 +56,21 @@ class Ours:
 
     steps lead to `field`; `full` is the path from the record's root with lists as `[]`, `rooted` says that it starts
     there rather than at the group's item, `gathers` that it passes through whole lists (computed columns only).
+    `picks`: the steps that pick one item, with the path of their list. `rivals`: other rows' paths that pick first.
     """
 
-    def __init__(self, path: Path, cls: type, prefix: str, root: type, bounds: Bounds, where: tuple[str, str]) -> None:
+    def __init__(self, path: Path, cls: type[Part], prefix: str, bounds: Bounds, where: Where) -> None:
         self.path, self.rooted = path, path.root == "/"
-        self.steps = resolve(path, root if self.rooted else cls, bounds, where)
+        self.steps = resolve(path, ChildRecord if self.rooted else cls, bounds, where)
         self.field = self.steps[-1].field
         self.gathers = any(step.many and not step.tests for step in path.steps[:-1])
-        generic = ".".join(s.name + ("[]" if s.field.shape == "list" else "") for s in self.steps)
-        self.full = generic if self.rooted or not prefix else f"{prefix}.{generic}"
+        self.picks: list[tuple[str, OurStep]] = []
+        at = "" if self.rooted else prefix
+        for step in self.steps:
+            at = f"{at}.{step.generic}" if at else step.generic
+            if step.match is not None:
+                self.picks.append((at, step))
+        self.full = at
         self.rivals: list[Ours] = []
 
     def get(self, o: Any, record: Any = None) -> Any:
@@ -123,49 +143,42 @@ class Ours:
 
 
 def _first(items: list[Any], rival: Ours, step: OurStep) -> Any:
+    """The item that another path picks from the same list."""
     for other in rival.steps:
         if other.name == step.name and other.match is not None:
             return rival.pick(items, other)
     return None
 
 
-def resolve(path: Path, cls: type, bounds: Bounds, where: tuple[str, str]) -> list[OurStep]:
+def resolve(path: Path, cls: type[Part], bounds: Bounds, where: Where) -> list[OurStep]:
     """The steps of a path against a struct of the model; DeclarationError (file, place) when it leads nowhere."""
     found: list[OurStep] = []
+    text = ""
     for n, step in enumerate(path.steps):
         field = field_of(cls, step.name)
         if field is None:
-            known = ", ".join(f.name for f in fields(cls))
-            raise DeclarationError(
-                f"the record has no {step.name!r} here; {cls.__name__} has: {known}", file=where[0], place=where[1]
-            )
-        last = n == len(path.steps) - 1
+            told = f"the record has no {step.name!r} here; {cls.__name__} has: {', '.join(f.name for f in fields(cls))}"
+            raise DeclarationError(told, file=where[0], place=where[1])
         if step.many and field.shape not in ("list", "values"):
             raise DeclarationError(f"{step.name!r} is no list in the record", file=where[0], place=where[1])
         match, made = our_tests(step, field, bounds, where) if step.tests else (None, ())
-        found.append(
-            OurStep(
-                step.name, field, ".".join(s.text for s in found) + "." + step_text(step), match, made, len(step.tests)
-            )
-        )
+        text += "." + step_text(step)
+        found.append(OurStep(step.name, field, text, match, made, step.tests))
         if field.part is not None:
             cls = field.part
-        elif not last:
-            raise DeclarationError(
-                f"{step.name!r} is a leaf of the record, nothing is below it", file=where[0], place=where[1]
-            )
+        elif n < len(path.steps) - 1:
+            told = f"{step.name!r} is a leaf of the record, nothing is below it"
+            raise DeclarationError(told, file=where[0], place=where[1])
     return found
 
 
-def our_tests(
-    step: Step, field: Field, bounds: Bounds, where: tuple[str, str]
-) -> tuple[Match, tuple[tuple[tuple[str, ...], Any], ...]]:
+def our_tests(step: Step, field: Field, bounds: Bounds, where: Where) -> tuple[Match, Made]:
     """A filter on the record's side: the match, and what `=` tests set on an item that is made."""
     checks: list[tuple[tuple[str, ...], Any]] = []
     silent: list[tuple[str, ...]] = []
     tables: list[tuple[tuple[str, ...], frozenset[str]]] = []
     for test in step.tests:
-        leaf = resolve(test.path, field.part or object, bounds, where)[-1].field
+        leaf = resolve(test.path, field.part or Part, bounds, where)[-1].field
         if test.value is None:
             tables.append((test.path.names, frozenset(bounds[test.table].write)))
         elif not test.value:
@@ -183,12 +196,18 @@ def our_tests(
     return match, tuple(checks)
 
 
-def _typed(test: Test, leaf: Field, where: tuple[str, str]) -> Any:
+def _typed(test: Test, leaf: Field, where: Where) -> Any:
+    """The value of a `=` test in the kind of its leaf."""
+    text = test.value or ""
     if leaf.value == "boolean":
-        if test.value not in ("true", "false"):
+        if text not in ("true", "false"):
             raise DeclarationError(f"{test.path.text!r} is true or false", file=where[0], place=where[1])
-        return test.value == "true"
-    return int(test.value or 0) if leaf.value == "integer" else test.value
+        return text == "true"
+    if leaf.value == "integer":
+        if not text.isdecimal():
+            raise DeclarationError(f"{test.path.text!r} is a whole number", file=where[0], place=where[1])
+        return int(text)
+    return text
 
 
 def reach(item: Any, names: tuple[str, ...]) -> Any:
@@ -209,3 +228,12 @@ def put(item: Any, names: tuple[str, ...], value: Any) -> None:
             setattr(item, name, below)
         item = below
     setattr(item, names[-1], value)
+
+
+def items_of(part: Any, steps: list[OurStep]) -> list[Any]:
+    """The items of the list that the steps of a group lead to, from a part; none when it is not there."""
+    for step in steps:
+        if part is UNSET or part is None:
+            return []
+        part = getattr(part, step.name)
+    return part if part.__class__ is list else []

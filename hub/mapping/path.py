@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from hub.errors import DeclarationError
 
@@ -20,7 +21,10 @@ _WORD = re.compile(r"[^,\]]+")
 
 @dataclass(frozen=True)
 class Test:
-    """One condition of a filter: the text at `path` equals `value` ("": nothing is said there), or stands in `table`."""
+    """One condition of a filter: the text at `path` equals `value`, or stands in `table`.
+
+    An empty value means that nothing is said there; None, that it is a test by table.
+    """
 
     path: Path
     value: str | None = None
@@ -38,14 +42,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Path:
-    """A parsed path. root: "" from the group's item, "/" from the whole tree or record, "@" from the document's head."""
+    """A parsed path. root: "" from the group's item, "/" from the whole tree or record, "@" from the head."""
 
     text: str
     root: str
     steps: tuple[Step, ...]
-
-    def __str__(self) -> str:
-        return self.text
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,11 +68,6 @@ class Path:
         """The path with every filter written `[]`: how leaves are listed."""
         return ".".join(step.name + ("[]" if step.many else "") for step in self.steps)
 
-    def child(self, other: Path) -> Path:
-        """This path with another one, relative, behind it."""
-        text = f"{self.text}.{other.text}" if self.steps and other.steps else self.text or other.text
-        return Path(text, self.root, self.steps + other.steps)
-
 
 def parse(text: str, names: Mapping[str, str] | None = None, *, file: str = "", place: str = "") -> Path:
     """Read a path; `$name` in a test is looked up in `names`. DeclarationError says where it cannot be read."""
@@ -91,24 +87,30 @@ def step_text(step: Step) -> str:
 
 
 class _Reader:
+    """Reads a path from left to right; `at` is the next character."""
+
     def __init__(self, text: str, names: Mapping[str, str], file: str, place: str) -> None:
         self.text, self.names, self.file, self.place, self.at = text, names, file, place, 0
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: str) -> NoReturn:
+        """Refuse the path, naming the character."""
         raise DeclarationError(
             f"path {self.text!r}, at character {self.at + 1}: {why}", file=self.file, place=self.place
         )
 
     def peek(self, what: str) -> bool:
+        """Whether this comes next."""
         return self.text.startswith(what, self.at)
 
     def take(self, what: str) -> bool:
+        """Go past this if it comes next."""
         if self.peek(what):
             self.at += len(what)
             return True
         return False
 
     def path(self) -> Path:
+        """A whole path, or that of a test."""
         start = self.at
         if self.text[self.at :] == "." or (self.peek(".") and self.text[self.at + 1 : self.at + 5] == " in "):
             self.at += 1
@@ -120,13 +122,13 @@ class _Reader:
         return Path(self.text[start : self.at], root, tuple(steps))
 
     def step(self) -> Step:
+        """A name and its filter."""
         if self.peek('"'):
             name = self.quoted()
         else:
             found = _NAME.match(self.text, self.at)
             if not found:
                 self.fail("a name is expected")
-                raise AssertionError
             name = found.group()
             self.at = found.end()
         if not self.take("["):
@@ -141,6 +143,7 @@ class _Reader:
         return Step(name, many=True, tests=tuple(tests))
 
     def quoted(self) -> str:
+        """What stands between quotation marks."""
         end = self.text.find('"', self.at + 1)
         if end < 0:
             self.fail("the quotation mark is never closed")
@@ -149,6 +152,7 @@ class _Reader:
         return name
 
     def test(self) -> Test:
+        """One test of a filter."""
         path = self.path()
         if self.take(" in "):
             return Test(path, table=self.word())
@@ -164,9 +168,9 @@ class _Reader:
         return Test(path, value=self.quoted() if self.peek('"') else self.word())
 
     def word(self) -> str:
+        """A bare value, up to a comma or the end of the filter."""
         found = _WORD.match(self.text, self.at)
         if not found:
             self.fail("a value is expected")
-            raise AssertionError
         self.at = found.end()
         return found.group().strip()

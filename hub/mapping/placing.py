@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from hub.mapping.bind import Scope
 from hub.mapping.extras import arrange
-from hub.mapping.ours import reach
+from hub.mapping.ours import items_of, reach
 from hub.mapping.reading import Finding
 from hub.mapping.theirs import tree_put, tree_values
 from hub.mapping.writing import WITHHELD, Writing, append, lost
@@ -19,16 +19,8 @@ from hub.mapping.writing import WITHHELD, Writing, append, lost
 
 def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
     """The items of one group for one parent, written and put into their place in the tree."""
-    at = c.record if scope.ours_rooted else o
-    for step in scope.our_steps[:-1]:
-        at = getattr(at, step.name)
-        if at is UNSET or at is None:
-            return
-    items = getattr(at, scope.our_steps[-1].name)
-    if items is UNSET or not items:
-        return
-    n = 0
-    for item in items:
+    written = 0
+    for item in items_of(c.record if scope.ours_rooted else o, scope.our_steps):
         if id(item) in c.claimed or (scope.match is not None and not scope.match(item)):
             continue
         if scope.on_ours and not _belongs(c, scope, item):
@@ -36,12 +28,12 @@ def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
         c.claimed.add(id(item))
         if item.removed is True and not scope.maps_removed:
             lost(c, item, scope.ours_prefix, "removed")
-        elif n and not scope.many:
+        elif written and not scope.many:
             c.findings.append(Finding("second item", f"[each.{scope.name}]"))
             lost(c, item, scope.ours_prefix, "second")
         else:
             _put(c, scope, item, t)
-            n += item.stub is not True
+            written += item.stub is not True
 
 
 def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
@@ -59,33 +51,30 @@ def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
 
 
 def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
-    cell = scope.theirs
-    assert cell is not None
+    """One item, written, with what tests and `on` settle, into the tree of its parent."""
     c.above.append(item)
     c.at[scope.name] = item
     made = scope.write(item, c)
     c.above.pop()
     if item.stub is True:
         return
-    if cell.path.steps:
-        for test in cell.path.steps[-1].tests:
-            if test.value and not scope.plain and test.value not in tree_values(made, test.path):
-                tree_put(made, test.path, test.value)
-    for foreign, name in scope.on.items():
-        if t.get(name) is not None:
-            made[foreign] = t[name]
+    cell = scope.cell
     if not cell.path.steps:
-        for names in (
-            [*(names for names, _, _ in scope.on_ours), *(names for names, _ in scope.made)] if not made else ()
-        ):
-            if reach(item, names) is not UNSET:
-                c.count(WITHHELD, f"{scope.ours_prefix}.{'.'.join(names)}")
+        if not made:
+            _count_hollow(c, scope, item)
         t.update(made)
         return
     if scope.plain:
         if "." not in made:
             return
         made = made["."]
+    else:
+        for test in cell.path.steps[-1].tests:
+            if test.value and test.value not in tree_values(made, test.path):
+                tree_put(made, test.path, test.value)
+        for foreign, name in scope.on.items():
+            if t.get(name) is not None:
+                made[foreign] = t[name]
     holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
     if not scope.many:
         holder[cell.name] = made
@@ -97,15 +86,19 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
     append(c, found, made, extras.place if extras is not None else None)
 
 
+def _count_hollow(c: Writing, scope: Scope, item: Any) -> None:
+    """An item that is the parent's own object and fills none of its cells: what settles whose it is is lost."""
+    for names in [*(names for names, _, _ in scope.on_ours), *(names for names, _ in scope.made)]:
+        if reach(item, names) is not UNSET:
+            c.count(WITHHELD, f"{scope.ours_prefix}.{'.'.join(names)}")
+
+
 def unclaimed(c: Writing, scope: Scope) -> None:
     """At the very end: items of flat lists whose parent is not there (ours rooted)."""
     for group in scope.walk():
         if not group.ours_rooted or not group.on_ours:
             continue
-        at: Any = c.record
-        for step in group.our_steps:
-            at = getattr(at, step.name) if at is not UNSET and at is not None else UNSET
-        for item in at if at is not UNSET and at is not None else ():
+        for item in items_of(c.record, group.our_steps):
             if id(item) not in c.claimed and (group.match is None or group.match(item)):
                 c.claimed.add(id(item))
                 if item.removed is not True:

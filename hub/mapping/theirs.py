@@ -61,7 +61,7 @@ class Theirs:
         return made
 
     def look(self, t: Any, taken: dict[int, str]) -> Any:
-        """The cell, or MISS. For a last step with tests (`PID.32[. in table]`): the first text of the list that passes."""
+        """The cell, or MISS; for a last step with tests (`PID.32[. in table]`) the first text that passes."""
         holder = self.holder(t, taken)
         if holder is None:
             return MISS
@@ -83,9 +83,8 @@ class Theirs:
             else:
                 chain.clear()
                 at = self._item(at[step.name], step, match, taken, False)
-        if self.last_match is not None:
-            if len(at[self.name]) > 1:
-                return  # stays to keep its place among the others; writing replaces it, or clears it
+        if self.last_match is not None and len(at[self.name]) > 1:
+            return  # stays to keep its place among the others; writing replaces it, or clears it
         del at[self.name]
         for holder, name in reversed(chain):
             if holder[name]:

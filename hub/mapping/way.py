@@ -1,4 +1,4 @@
-"""A row of a mapping bound to the model, the format's schema and one edition: its alternatives, resolved and type-checked.
+"""A row of a mapping bound to the model, the format's schema and one edition: its alternatives, resolved and checked.
 
 What is refused here is refused at load, naming file and row, before any record is touched.
 """
@@ -6,21 +6,26 @@ What is refused here is refused at load, naming file and row, before any record 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hub.adapter import Schema, Token, in_edition
 from hub.errors import DeclarationError
-from hub.mapping import codecs, path
+from hub.mapping import codecs, path, when
 from hub.mapping.codes import Bound
-from hub.mapping.declare import RowSpec, WaySpec
-from hub.mapping.ours import Bounds, Ours
-from hub.mapping.theirs import Theirs
-from hub.model import CONDITIONS, ChildRecord, code_list
+from hub.mapping.ours import Ours
+from hub.mapping.spec import RowSpec, WaySpec
+from hub.mapping.theirs import MISS, Theirs
+from hub.model import code_list
 
 if TYPE_CHECKING:
     from hub.mapping.bind import Scope
 
+BAD = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+"""What a codec may raise for a text it does not read or a value it cannot say: a council's own may raise any."""
+
 _WITHIN = {"date": {"date", "partial_date", "datetime"}, "partial_date": {"partial_date"}, "datetime": {"datetime"}}
+"""By what a codec yields, the kinds of leaf that may hold it."""
+_BARE = ("integer", "decimal", "boolean")
 _MEMO_MOST = 100_000
 
 
@@ -28,53 +33,54 @@ class Way:
     """One alternative of a row in one edition.
 
     shape: "cell" (one text, one value), "cells" (tuples), "list" (a list of plain texts), "flags" (codes as words in an
-    object). memo and unmemo are the canonical pairs known so far, both ways. tokens: the cells that stand bare.
+    object). memo and unmemo are the canonical pairs known so far, both ways. tokens: the cells that stand bare; length:
+    the longest text of its cell, 0 for any; nulls: whether the format can say None. first: the one that writes when
+    several could. shadowed: it only reads cells that other rows write.
     """
 
-    def __init__(
-        self, row: Row, index: int, spec: WaySpec, bounds: Bounds, schema: Schema | None, names: dict[str, str]
-    ) -> None:
-        self.row, self.index, self.spec = row, index, spec
+    def __init__(self, row: Row, index: int, spec: WaySpec) -> None:
+        plan = row.scope.plan
+        names = plan.declaration.names
+        self.row, self.spec = row, spec
         self.key = row.key if index == 0 else f"{row.key}#{index}"
-        self.theirs = [Theirs(path.parse(text, names, file=row.file, place=row.place), bounds) for text in spec.theirs]
+        self.theirs = [
+            Theirs(path.parse(text, names, file=row.file, place=row.place), plan.bounds) for text in spec.theirs
+        ]
         self.codec: codecs.Codec = codecs.TEXT
-        self.bound: Bound | None = bounds[spec.codes or spec.flags] if spec.codes or spec.flags else None
         self.table = spec.codes or spec.flags
-        self.absent = frozenset(spec.absent or row.absent)
+        self.bound: Bound | None = plan.bounds[self.table] if self.table else None
+        self.absent = frozenset(spec.absent or plan.declaration.absent)
         self.none = spec.none
         if self.absent & set(self.none):
             row.fail("the same text is both absent and none")
-        self.head = any(t.root == "@" for t in self.theirs)
+        self.special = self.absent | frozenset(self.none)
+        self.head = any(cell.root == "@" for cell in self.theirs)
         self.shadowed = False
         self.first = False
         self.reads = spec.way != "out"
         self.writes = spec.way != "in" and not self.head
-        self.tokens, self.length, self.nulls = self._cells(schema)
+        self.tokens, self.length, self.nulls = self._cells(plan.schema)
         self.shape = self._shape()
-        self.decode, self.encode = self._pair()
+        coder: Bound | codecs.Codec = self.codec if self.bound is None else self.bound
+        self.decode: Callable[[Any], Any] = coder.decode
+        self.encode: Callable[[Any], Any] = coder.encode
         self.memo: dict[str, Any] = {}
         self.unmemo: dict[Any, Any] = {}
-        self._remember()
-        self.special = self.absent | frozenset(self.none)
-        self.conditions = tuple((CONDITIONS[n.lstrip("!")], n.startswith("!")) for n in spec.when if self._known(n))
-
-    def _known(self, name: str) -> bool:
-        if name.lstrip("!") not in CONDITIONS:
-            self.row.fail(f"there is no condition {name!r}; known are: {', '.join(sorted(CONDITIONS))}")
-        return True
+        self._remember_codes()
+        self.conditions = when.bind(spec.when, row.file, row.place)
 
     def _cells(self, schema: Schema | None) -> tuple[tuple[bool, ...], int, bool]:
+        """What the format's schema says of its cells: tokens, length, nulls."""
         if schema is None:
             return tuple(False for _ in self.theirs), 0, True
-        found = [schema.by_path.get(self.row.scope.cell_path(t)) for t in self.theirs]
-        shipped = self.row.file == self.row.scope.plan.declaration.files[0]
-        if shipped and any(
-            cell is None and t.root != "@" and not t.path.filtered and not self.spec.flags
-            for cell, t in zip(found, self.theirs, strict=True)
-        ):
-            missing = next(t for cell, t in zip(found, self.theirs, strict=True) if cell is None and t.root != "@")
-            self.row.fail(f"the format has no field {self.row.scope.cell_path(missing)!r}")
-        tokens = tuple(bool(schema.bare and cell and cell.type in ("integer", "decimal", "boolean")) for cell in found)
+        row = self.row
+        paths = [row.scope.cell_path(cell) for cell in self.theirs]
+        found = [schema.by_path.get(one) for one in paths]
+        if row.file == row.scope.plan.declaration.files[0] and not self.spec.flags:  # an overlay may add fields
+            for one, cell, known in zip(paths, self.theirs, found, strict=True):
+                if known is None and cell.root != "@" and not cell.path.filtered:
+                    row.fail(f"the format has no field {one!r}")
+        tokens = tuple(bool(schema.bare and cell and cell.type in _BARE) for cell in found)
         length = found[0].length if len(found) == 1 and found[0] else 0
         return tokens, length, schema.nulls
 
@@ -95,77 +101,87 @@ class Way:
             return "list"
         if any(self.tokens) and self.codec is codecs.TEXT and self.bound is None:
             row.fail("type mismatch: the format's field is a number or true/false, the row gives any text: say as =")
-        wide = self.bound_width() if spec.codes else (self.codec.cells, self.codec.values)
+        wide = row.scope.plan.tables[self.table].width if spec.codes else (self.codec.cells, self.codec.values)
         if wide != (len(self.theirs), len(row.ours)) and not self.codec.one_way:
             row.fail(f"takes {wide[0]} cells and {wide[1]} values, the row has {len(self.theirs)} and {len(row.ours)}")
         self._agree(self._yields(len(row.ours)), element=False)
         return "cell" if len(self.theirs) == len(row.ours) == 1 else "cells"
 
-    def bound_width(self) -> tuple[int, int]:
-        """Cells and values of its code table."""
-        return self.row.scope.plan.tables[self.table].width
-
     def _yields(self, values: int) -> tuple[str, ...]:
         return ("code",) * values if self.bound is not None else self.codec.yields
 
     def _agree(self, yields: tuple[str, ...], element: bool) -> None:
+        """Refuse a row whose values are not of the kinds of its leaves; element: they are those of one list's items."""
         for kind, ours in zip(yields, self.row.ours, strict=False):
-            leaf = ours.field
+            leaf, name = ours.field, ours.path.text
             if leaf.shape in ("part", "list"):
-                self.row.fail(f"{ours.path.text!r} is no leaf of the record")
+                self.row.fail(f"{name!r} is no leaf of the record")
             if kind == "dates":
                 continue
             if (leaf.shape == "values") != (element or kind == "values"):
-                self.row.fail(
-                    f"{ours.path.text!r} is {'a list of values' if leaf.shape == 'values' else 'one value'}, the row gives the other"
-                )
+                what = "a list of values" if leaf.shape == "values" else "one value"
+                self.row.fail(f"{name!r} is {what}, the row gives the other")
             wanted = leaf.value or "text"
-            listed = leaf.leaf.codes if leaf.leaf else ""
             if self.bound is not None:
                 if wanted not in ("code", "text"):
-                    self.row.fail(f"a code table gives texts, {ours.path.text!r} is {wanted}")
+                    self.row.fail(f"a code table gives texts, {name!r} is {wanted}")
                 continue
-            if listed:
-                self.row.fail(f"{ours.path.text!r} has the code list {listed!r}: the row needs codes =")
+            if leaf.leaf.codes:
+                self.row.fail(f"{name!r} has the code list {leaf.leaf.codes!r}: the row needs codes =")
             if wanted != kind and wanted not in _WITHIN.get(kind, ()) and not (kind == "values" and wanted == "text"):
-                self.row.fail(f"type mismatch: the row gives {kind}, {ours.path.text!r} is {wanted}")
+                self.row.fail(f"type mismatch: the row gives {kind}, {name!r} is {wanted}")
 
-    def _pair(self) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-        return (
-            (self.bound.decode, self.bound.encode) if self.bound is not None else (self.codec.decode, self.codec.encode)
-        )
+    def _remember_codes(self) -> None:
+        """Put the canonical pairs of a code table, or of a codec's few words, into the memos."""
+        if self.shape not in ("cell", "list") or len(self.row.ours) != 1:
+            return
+        if self.bound is not None:
+            pairs = self.bound.write
+            self.unmemo = {code: self.said(text) for code, text in pairs.items() if code not in self.bound.narrowing}
+            self.memo = {text: code for code, text in pairs.items() if self.writes and self._comes_back(text, code)}
+        elif self.codec.words:
+            self.unmemo = {value: self.said(self.encode(value)) for value in (True, False)}
+            self.memo = {text: value for value, text in self.unmemo.items()} if self.writes else {}
+
+    def _comes_back(self, text: str, code: Any) -> bool:
+        try:
+            return bool(self.decode(text) == code)
+        except ValueError:
+            return False
+
+    def remember(self, text: str, value: Any) -> None:
+        """Keep a canonical pair for the fast way of reading, as long as there is room."""
+        if self.codec.memo and len(self.memo) < _MEMO_MOST:
+            self.memo[text] = value
+
+    def remember_said(self, value: Any, said: Any) -> None:
+        """Keep a value with what its cell holds for the fast way of writing, as long as there is room."""
+        if self.codec.memo and len(self.unmemo) < _MEMO_MOST and self.fast == "memo":
+            self.unmemo[value] = said
 
     def said(self, text: Any) -> Any:
         """A text as its cell holds it: a Token where the format has it bare."""
         return Token(text) if self.tokens[0] and text is not None else text
 
-    def _remember(self) -> None:
-        if self.shape not in ("cell", "list") or len(self.row.ours) != 1:
-            return
-        if self.bound is not None:
-            pairs = [(t, o) for o, t in self.bound.write.items()]
-            self.unmemo = {o: self.said(t) for t, o in pairs if o not in self.bound.narrowing}
-            self.memo = {t: o for t, o in pairs if self.writes and self._back(t) == o}
-        elif self.codec.words:
-            self.unmemo = {value: self.said(self.encode(value)) for value in (True, False)}
-            self.memo = {text: value for value, text in self.unmemo.items()} if self.writes else {}
-
-    def _back(self, text: str) -> Any:
+    def say(self, value: Any) -> Any:
+        """The text that stands for a value in its one cell; MISS when none would be read as that value."""
+        if value is None:
+            return self.none[0] if self.none else None if self.nulls else MISS
         try:
-            return self.decode(text)
-        except ValueError:
-            return None
-
-    def remember(self, text: str, value: Any) -> None:
-        """Keep a canonical pair for the fast way, as long as there is room."""
-        if self.codec.memo and len(self.memo) < _MEMO_MOST:
-            self.memo[text] = value
+            text = self.encode(value)
+        except BAD:
+            return MISS
+        if text.__class__ is not str or text in self.special or (self.length and len(text) > self.length):
+            return MISS
+        return text
 
     @property
     def fast(self) -> str:
         """How compiled code may do it: "memo", "text", "check" (text unless flagged), or "" for the general way."""
         if self.shape != "cell" or self.conditions or self.codec.one_way or self.row.ours[0].rooted:
             return ""
+        if self.codec.yields == ("values",):
+            return ""  # a list is each record's own
         first = self.theirs[0].path
         if not (first.plain or first.text == "." or (first.root == "@" and not any(step.many for step in first.steps))):
             return ""
@@ -175,82 +191,71 @@ class Way:
 
 
 class Row:
-    """A row bound in its scope and edition; `ways` are the alternatives that this edition has."""
+    """A row bound in its scope and edition; `ways` are the alternatives that this edition has.
 
-    def __init__(self, spec: RowSpec, scope: Scope, schema: Schema | None) -> None:
+    critical: one of its leaves is; keyed: it gives part of its group's key. copies: of a row that only writes, a way
+    for each of its cells; fallback: another row reads that cell; unread: its leaves that no row reads back.
+    """
+
+    def __init__(self, spec: RowSpec, scope: Scope) -> None:
         self.spec, self.scope, self.key, self.file = spec, scope, spec.key, spec.file
         plan = scope.plan
         self.place = f'{"[fields]" if not scope.name else f"[each.{scope.name}]"} "{spec.key}"'
-        self.absent = plan.declaration.absent
-        names = plan.declaration.names
-        self.ours = [
-            Ours(
-                path.parse(text, names, file=self.file, place=self.place),
-                scope.struct,
-                scope.ours_prefix,
-                ChildRecord,
-                plan.bounds,
-                (self.file, self.place),
-            )
-            for text in spec.ours
-        ]
+        names, where = plan.declaration.names, (self.file, self.place)
+        paths = [path.parse(text, names, file=self.file, place=self.place) for text in spec.ours]
+        self.ours = [Ours(one, scope.struct, scope.ours_prefix, plan.bounds, where) for one in paths]
         self.ways = [
-            Way(self, index, way, plan.bounds, schema, names)
+            Way(self, index, way)
             for index, way in enumerate(spec.ways)
             if in_edition(plan.edition, way.since, way.until)
         ]
-        self.critical = any(ours.field.leaf is not None and ours.field.leaf.critical for ours in self.ours)
+        self.critical = any(ours.field.leaf.critical for ours in self.ours)
         self.keyed = False
         self.fallback = False
         self.unread: list[Ours] = []
+        self.reading = [way for way in self.ways if way.reads]
+        self.writing = [way for way in self.ways if way.writes]
         for way in self.writing[:1]:
             way.first = True
-        for way in self.ways:
-            if way.reads and any(o.rooted or o.gathers for o in self.ours):
+        self.copies = [] if self.reading else list({way.theirs[0].path.text: way for way in self.ways[::-1]}.values())
+        if any(len(way.theirs) > 1 for way in self.copies):
+            self.fail("a row that only writes fills one cell")
+        for way in self.reading:
+            if any(ours.rooted or ours.gathers for ours in self.ours):
                 self.fail('a row to the root of the record, or over whole lists, only writes: way = "out"')
-            if way.codec.one_way and way.reads:
+            if way.codec.one_way:
                 self.fail(f'{way.codec.name} only writes: way = "out"')
         self._check_codes()
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: str) -> NoReturn:
         """Refuse the row, naming file and place."""
         raise DeclarationError(why, file=self.file, place=self.place)
 
     def _check_codes(self) -> None:
+        """Refuse a table with codes of ours that are not in the leaf's national list."""
         for way in self.ways:
             if way.bound is None:
                 continue
             for n, ours in enumerate(self.ours):
-                listed = ours.field.leaf.codes if ours.field.leaf else ""
-                if listed:
-                    self._check_list(way, n, listed, set(code_list(listed)))
-
-    def _check_list(self, way: Way, n: int, listed: str, known: set[str]) -> None:
-        assert way.bound is not None
-        if way.bound.prefix and listed != "identifier_system" and not way.bound.prefix.endswith(":"):
-            self.fail("else = needs a prefix ending in ':'")
-        for row in self.scope.plan.tables[way.table].rows:
-            code = row.ours[n] if isinstance(row.ours, tuple) else row.ours
-            if code and code not in known and ":" not in code:
-                raise DeclarationError(
-                    f"line {row.line}: {code!r} is not in the national list {listed!r}", file=row.file, place=self.place
-                )
+                listed = ours.field.leaf.codes
+                if not listed:
+                    continue
+                if way.bound.prefix and listed != "identifier_system" and not way.bound.prefix.endswith(":"):
+                    self.fail("else = needs a prefix ending in ':'")
+                known = code_list(listed)
+                for row in self.scope.plan.tables[way.table].rows:
+                    code = row.ours[n] if isinstance(row.ours, tuple) else row.ours
+                    if code and code not in known and ":" not in code:
+                        self.fail(f"line {row.line}: {code!r} is not in the national list {listed!r}")
 
     def parks(self, way: Way) -> bool:
         """Whether a bad value of this row parks its record."""
         return (way.spec.bad == "park") if way.spec.bad else self.critical or self.keyed
 
     @property
-    def reading(self) -> list[Way]:
-        """The ways that read a cell of the tree or head."""
-        return [way for way in self.ways if way.reads]
-
-    @property
-    def writing(self) -> list[Way]:
-        """The ways that write."""
-        return [way for way in self.ways if way.writes]
-
-    @property
     def only_out(self) -> bool:
         """Whether it writes a copy of what stands elsewhere: compared on the way in."""
         return bool(self.ways) and not self.reading
+
+
+__all__ = ["BAD", "Row", "Way"]

@@ -6,16 +6,17 @@ The leaf is made UNSET and the extras of its item go with it, so that nothing st
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import UNSET
 
 from hub.errors import DeclarationError
-from hub.mapping.declare import Condition
-from hub.mapping.reading import fires
-from hub.mapping.writing import lost
-from hub.model import CONDITIONS, ChildRecord, fields, leaves, lists
+from hub.mapping import when
+from hub.mapping.spec import Condition, is_reason
+from hub.mapping.writing import OWN, lost
+from hub.model import ChildRecord, Part, fields, leaves, lists
 
 
 @dataclass
@@ -28,9 +29,9 @@ class _Node:
 
 @dataclass(frozen=True)
 class Rule:
-    """One `[[withhold_when]]`, its patterns expanded to leaves and whole items."""
+    """One `[[withhold_when]]`, its patterns expanded to leaves and whole items (`paths`). what: its account's word."""
 
-    conditions: tuple[tuple[Any, bool], ...]
+    conditions: when.Conditions
     paths: frozenset[str]
     tree: _Node
     reason: str
@@ -51,79 +52,70 @@ def expand(pattern: str, known: list[str]) -> list[str]:
 def rule(spec: Condition) -> Rule:
     """Bind one declaration; DeclarationError for an unknown condition or a pattern that matches nothing."""
     place = "[[withhold_when]]"
-    for name in spec.when:
-        if name.lstrip("!") not in CONDITIONS:
-            raise DeclarationError(
-                f"there is no condition {name!r}; known are: {', '.join(sorted(CONDITIONS))}",
-                file=spec.file,
-                place=place,
-            )
-    if not spec.when or len(spec.reason.strip()) < 8:
+    conditions = when.bind(spec.when, spec.file, place)
+    if not spec.when or not is_reason(spec.reason):
         raise DeclarationError("needs when = and a reason in words", file=spec.file, place=place)
     known = [leaf.path for leaf in leaves()] + [path + "[]" for path in lists()]
     chosen: set[str] = set()
-    for pattern in spec.ours:
-        found = expand(pattern, known)
+    for is_except, pattern in [*((False, one) for one in spec.ours), *((True, one) for one in spec.unless)]:
+        found = set(expand(pattern, known))
         if not found:
-            raise DeclarationError(f"{pattern!r} matches nothing in the record", file=spec.file, place=place)
-        chosen.update(found)
-    for pattern in spec.unless:
-        found = expand(pattern, known)
-        if not found:
-            raise DeclarationError(f"except {pattern!r} matches nothing in the record", file=spec.file, place=place)
-        chosen.difference_update(found)
-    chosen = {path for path in chosen if not path.endswith("[]") or path in spec.ours}
+            what = f"except {pattern!r}" if is_except else repr(pattern)
+            raise DeclarationError(f"{what} matches nothing in the record", file=spec.file, place=place)
+        chosen = chosen - found if is_except else chosen | found
+    paths = frozenset(path for path in chosen if not path.endswith("[]") or path in spec.ours)
     tree = _Node()
-    for path in chosen:
+    for path in paths:
         node = tree
         for name in path.split("."):
             node = node.below.setdefault(name, _Node())
         node.here = True
-    conditions = tuple((CONDITIONS[name.lstrip("!")], name.startswith("!")) for name in spec.when)
-    return Rule(conditions, frozenset(chosen), tree, spec.reason, " and ".join(spec.when))
+    return Rule(conditions, paths, tree, spec.reason, " and ".join(spec.when))
 
 
-def redact(record: ChildRecord, rules: list[Rule], account: dict[tuple[str, str], int]) -> ChildRecord:
-    """The record less what its conditions withhold: the same object when nothing is, else a copy."""
+def redact(record: ChildRecord, rules: Iterable[Rule], account: dict[tuple[str, str], int]) -> ChildRecord:
+    """The record less what its conditions withhold: the same object when nothing is, else a copy.
+
+    account: (what, path) -> how many values; what is erased is added to it.
+    """
     found = record
     for one in rules:
-        if _holds(one, found, (), found) or _any(one, one.tree, found, found):
+        if _is_met(one, one.tree, found, (), found):
             if found is record:
                 found = copy.deepcopy(record)
             _erase(_Erasing(one, found, account), one.tree, found, "", ())
     return found
 
 
-def _holds(one: Rule, item: Any, above: tuple[Any, ...], record: Any) -> bool:
-    return all(fires(condition, item, above, record) != negated for condition, negated in one.conditions)
-
-
-def _any(one: Rule, node: _Node, at: Any, record: Any) -> bool:
-    """Whether the rule holds for some item on its paths."""
+def _is_met(one: Rule, node: _Node, at: Any, above: tuple[Any, ...], record: ChildRecord) -> bool:
+    """Whether the rule holds for a part or for some item on its paths below. above: the parts around it."""
+    if when.hold(one.conditions, at, above, record):
+        return True
     for name, below in node.below.items():
         value = getattr(at, name.removesuffix("[]"))
-        if value is UNSET or value is None:
-            continue
-        for item in value if name.endswith("[]") else (value,):
-            if hasattr(item, "__struct_fields__") and (_holds(one, item, (), record) or _any(one, below, item, record)):
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, Part) and _is_met(one, below, item, (at, *above), record):
                 return True
     return False
 
 
 @dataclass
 class _Erasing:
+    """One rule at work on a copy of the record."""
+
     rule: Rule
     record: ChildRecord
     account: dict[tuple[str, str], int]
 
     def count(self, what: str, path: str) -> None:
+        """One more value of this leaf that was erased."""
         self.account[what, path] = self.account.get((what, path), 0) + 1
 
 
 def _erase(c: _Erasing, node: _Node, at: Any, prefix: str, above: tuple[Any, ...]) -> bool:
     """Erase below one part; whether anything went."""
     gone = False
-    holds = _holds(c.rule, at, above, c.record)
+    holds = when.hold(c.rule.conditions, at, above, c.record)
     for name, below in node.below.items():
         field_name = name.removesuffix("[]")
         value = getattr(at, field_name)
@@ -141,7 +133,7 @@ def _erase(c: _Erasing, node: _Node, at: Any, prefix: str, above: tuple[Any, ...
                 if not _says(value):
                     setattr(at, field_name, UNSET)
         elif holds:
-            lost(c, value, path, c.rule.what)  # type: ignore[arg-type]
+            lost(c, value, path, c.rule.what)
             setattr(at, field_name, UNSET)
             gone = True
     return gone
@@ -149,8 +141,8 @@ def _erase(c: _Erasing, node: _Node, at: Any, prefix: str, above: tuple[Any, ...
 
 def _item(c: _Erasing, node: _Node, item: Any, path: str, above: tuple[Any, ...]) -> bool:
     """Erase in one item of a list; whether the item itself goes."""
-    if node.here and _holds(c.rule, item, above, c.record):
-        lost(c, item, path, c.rule.what)  # type: ignore[arg-type]
+    if node.here and when.hold(c.rule.conditions, item, above, c.record):
+        lost(c, item, path, c.rule.what)
         return True
     if _erase(c, node, item, path, above):
         item.extras = UNSET
@@ -158,11 +150,15 @@ def _item(c: _Erasing, node: _Node, item: Any, path: str, above: tuple[Any, ...]
     return False
 
 
-def _says(part: Any) -> bool:
+def _says(part: Part) -> bool:
     """Whether anything is left in a part but the engine's own fields."""
-    for one in fields(type(part)):
+    for one in fields(part.__class__):
         value = getattr(part, one.name)
-        if one.name not in ("id", "removed", "stub") and value is not UNSET:
-            if one.part is None or value is None or (_says(value) if one.shape == "part" else bool(value)):
-                return True
+        if one.name in OWN or value is UNSET:
+            continue
+        if one.part is None or value is None or (_says(value) if one.shape == "part" else value):
+            return True
     return False
+
+
+__all__ = ["Rule", "expand", "redact", "rule"]

@@ -1,43 +1,49 @@
-"""Writing the record as theirs: what the compiled functions call for everything that is not the common case.
+"""Writing the record as theirs: one value at a time, and the account of what does not get there.
 
-Whatever of the record does not reach the target is counted in the account, by what became of it and by its path.
+Whatever of the record does not reach the target is counted by what became of it and by its path. The compiled functions
+(`hub.mapping.create`) call what is here for everything that is not the common case.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET
 
 from hub.errors import RecordError
-from hub.mapping.bind import Plan, Row, Scope, Way
-from hub.mapping.extras import grow, unpack
+from hub.mapping import when
+from hub.mapping.bind import Plan, Way
+from hub.mapping.extras import grow
 from hub.mapping.ours import Ours, OurStep, reach
-from hub.mapping.reading import ABSENT, BAD, MINTED, Finding, cells_of, expected_of, fires, flags_of
+from hub.mapping.reading import Finding
 from hub.mapping.theirs import MISS
+from hub.mapping.way import BAD
 from hub.model import ChildRecord, Item, fields
 
 WITHHELD, NARROWED, UNSAYABLE = "withheld", "narrowed", "unsayable"
+OWN = {"id", "removed", "stub"}
+"""Fields of every item that the hub itself answers for where no row does."""
+ENGINE = {
+    "source.link": "the hub names the link itself",
+    "source.edition": "the edition is the shape of what is written",
+    "source.partial": "says which lists are partial; travels with the record only",
+}
+"""Leaves that the hub itself answers for, and how."""
 
 
 class Writing:
-    """One record being written. account: (what, path of the leaf) -> how many values."""
+    """One record being written. account: (what, path of the leaf) -> how many values.
+
+    above: the items around the one at hand; at: the item of each group around it. taken: by id of an item of theirs,
+    the filter that took it. claimed: ids of the items of ours that a row or group wrote. places: by id of a list of
+    theirs, the list and the place of each item, None for a new one. done: cells written, by id of their tree and path.
+    """
 
     __slots__ = (
-        "above",
-        "account",
-        "at",
-        "claimed",
-        "done",
-        "findings",
-        "link",
-        "places",
-        "plan",
-        "record",
-        "strict",
-        "taken",
-        "tree",
+        *("plan", "link", "record", "strict", "tree"),
+        *("account", "findings", "taken", "claimed", "places", "done", "above", "at"),
     )
 
     def __init__(self, plan: Plan, link: str, record: ChildRecord, strict: bool) -> None:
@@ -52,19 +58,31 @@ class Writing:
         self.above: list[Any] = []
         self.at: dict[str, Any] = {}
 
-    def uncount(self, path: str) -> None:
-        """One value of this leaf got there after all, in its kept spelling."""
-        for what in (UNSAYABLE, NARROWED):
-            if self.account.get((what, path)):
-                self.account[what, path] -= 1
-                if not self.account[what, path]:
-                    del self.account[what, path]
-                return
-
     def count(self, what: str, path: str) -> None:
         """One more value of this leaf of which that became."""
         key = (what, path)
         self.account[key] = self.account.get(key, 0) + 1
+
+    def uncount(self, path: str) -> None:
+        """One value of this leaf got there after all, in its kept spelling."""
+        for key in ((UNSAYABLE, path), (NARROWED, path)):
+            if key in self.account:
+                self.account[key] -= 1
+                if not self.account[key]:
+                    del self.account[key]
+                return
+
+    def allows(self, way: Way, o: Any) -> bool:
+        """Whether the conditions of an alternative let it write for this item."""
+        return not way.conditions or when.hold(way.conditions, o, self.above, self.record)
+
+    def free(self, way: Way, t: dict[str, Any]) -> bool:
+        """Whether no earlier row wrote the cell; it is taken now."""
+        key = (id(t), way.theirs[0].path.text)
+        if key in self.done:
+            return False
+        self.done.add(key)
+        return True
 
 
 def start(c: Writing, extras: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -77,51 +95,60 @@ def start(c: Writing, extras: Any) -> tuple[dict[str, Any], dict[str, Any] | Non
 
 def box(t: dict[str, Any], name: str) -> dict[str, Any]:
     """The object at a name, made when missing; what else the rest holds there gives way."""
-    found = t.get(name)
+    found: Any = t.get(name)
     if found.__class__ is not dict:
         found = t[name] = {}
-    return found  # type: ignore[no-any-return]
+    made: dict[str, Any] = found
+    return made
 
 
 def unusual(c: Writing, way: Way, value: Any, path: str) -> Any:
     """The text of a value that is not among the known canonical pairs, or MISS when nothing is written."""
-    if value is None:
-        if way.none:
-            return way.said(way.none[0])
-        if way.nulls:
-            return None
+    text = way.say(value)
+    if text is MISS and value is None:
         c.count(NARROWED, path)
         return MISS
-    try:
-        text = way.encode(value)
-        narrowed = (way.bound is not None and value in way.bound.narrowing) or (
-            way.codec.narrows and way.decode(text) != value
-        )
-    except BAD:
+    if text is MISS:
         return _unsayable(c, way, path)
-    if text.__class__ is not str or text in way.special or (way.length and len(text) > way.length):
+    if value is None:
+        return way.said(text)
+    try:
+        narrowed = _narrows(way, value, text)
+    except BAD:
         return _unsayable(c, way, path)
     said = way.said(text)
     if narrowed:
         c.count(NARROWED, path)
-    elif way.codec.memo and len(way.unmemo) < 100_000 and way.fast == "memo":
-        way.unmemo[value] = said
+    else:
+        way.remember_said(value, said)
     return said
 
 
+def _narrows(way: Way, value: Any, text: str) -> bool:
+    """Whether the text that is written for a value would be read as another one."""
+    if way.bound is not None:
+        return value in way.bound.narrowing
+    return way.codec.narrows and bool(way.decode(text) != value)
+
+
 def _unsayable(c: Writing, way: Way, path: str) -> Any:
-    cell = None
-    if c.plan.schema is not None:
-        cell = c.plan.schema.by_path.get(way.row.scope.cell_path(way.theirs[0]))
+    schema = c.plan.schema
+    cell = schema.by_path.get(way.row.scope.cell_path(way.theirs[0])) if schema is not None else None
     if cell is not None and cell.required and c.strict:
-        raise RecordError(
-            "the value cannot be said in this format, which requires the field", row=way.row.place, table=way.table
-        )
+        told = "the value cannot be said in this format, which requires the field"
+        raise RecordError(told, row=way.row.place, table=way.table)
     c.count(UNSAYABLE, path)
     return MISS
 
 
-def lost(c: Writing, value: Any, path: str, what: str = WITHHELD) -> None:
+class Counting(Protocol):
+    """Something that counts values that do not get there."""
+
+    def count(self, what: str, path: str) -> None:
+        """One more value of this leaf of which that became."""
+
+
+def lost(c: Counting, value: Any, path: str, what: str = WITHHELD) -> None:
     """Count every leaf below a value that nothing carries."""
     if value.__class__ is list:
         if value and isinstance(value[0], msgspec.Struct):
@@ -130,21 +157,12 @@ def lost(c: Writing, value: Any, path: str, what: str = WITHHELD) -> None:
         else:
             c.count(what, path)
     elif isinstance(value, msgspec.Struct):
-        for one in fields(type(value)):
+        for one in fields(value.__class__):
             inner = getattr(value, one.name)
-            if inner is not UNSET and not (one.name in _OWN and isinstance(value, Item)):
+            if inner is not UNSET and not (one.name in OWN and isinstance(value, Item)):
                 lost(c, inner, f"{path}.{one.name}", what)
     elif value is not UNSET and path not in ENGINE:
         c.count(what, path)
-
-
-_OWN = {"id", "removed", "stub"}
-ENGINE = {
-    "source.link": "the hub names the link itself",
-    "source.edition": "the edition is the shape of what is written",
-    "source.partial": "says which lists are partial; travels with the record only",
-}
-"""Leaves that the hub itself answers for, and how."""
 
 
 def pick(c: Writing, ours: Ours, step: OurStep, items: Any) -> Any:
@@ -157,138 +175,19 @@ def pick(c: Writing, ours: Ours, step: OurStep, items: Any) -> Any:
     return found
 
 
-def hollow(
-    c: Writing, item: Any, leaves: tuple[tuple[tuple[str, ...], Way], ...], tests: tuple[str, ...], path: str
-) -> None:
+Leaves = tuple[tuple[tuple[str, ...], Way], ...]
+"""Names of a leaf below an item, and a way in which it is written."""
+
+
+def hollow(c: Writing, item: Any, leaves: Leaves, tests: tuple[str, ...], path: str) -> None:
     """An item that a filtered row speaks of without a value to write: its tests do not reach the target either."""
     for names, way in leaves:
         value = reach(item, names)
-        if (
-            value is not UNSET
-            and not (value is not None and way.shape == "cell" and _mute(way, value))
-            and not (value is None and _mute(way, value))
-        ):
+        is_mute = (value is None or way.shape == "cell") and value is not UNSET and way.say(value) is MISS
+        if value is not UNSET and not is_mute:
             return
     for name in tests:
         c.count(WITHHELD, f"{path}.{name}")
-
-
-def write_row(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any] | None) -> None:
-    """A row the general way: the alternative that read the value if it is unchanged, else the first that can say it."""
-    if row.only_out:
-        _copy(c, row, o, t, spell)
-        return
-    values = [ours.get(o, c.record) for ours in row.ours]
-    if spell and spell.get(MINTED) == values[0] and row.ours[0].path.text == "id":
-        return
-    if all(value is UNSET for value in values):
-        for cell in (cell for way in row.writing for cell in way.theirs if cell.last_match is not None):
-            cell.clear(t)
-        return
-    if spell and any(_again(c, way, values, t, spell) for way in row.ways if way.key in spell and _allowed(c, way, o)):
-        return
-    allowed = [way for way in row.writing if _allowed(c, way, o)]
-    for way in allowed:
-        if _write(c, way, values, t, last=way is allowed[-1]):
-            return
-    if not allowed:
-        for ours, value in zip(row.ours, values, strict=True):
-            if value is not UNSET:
-                c.count(WITHHELD, ours.full)
-
-
-def _allowed(c: Writing, way: Way, o: Any) -> bool:
-    return all(fires(condition, o, c.above, c.record) != negated for condition, negated in way.conditions)
-
-
-def _free(c: Writing, way: Way, t: dict[str, Any]) -> bool:
-    """Whether no earlier row wrote the cell; it is taken now."""
-    key = (id(t), way.theirs[0].path.text)
-    if key in c.done:
-        return False
-    c.done.add(key)
-    return True
-
-
-def _write(c: Writing, way: Way, values: list[Any], t: dict[str, Any], last: bool) -> bool:
-    """Write the values by one way; False when it cannot say them. Only the last way accounts for that."""
-    if way.shape == "cells":
-        texts = cells_of(way, values)
-        if texts is None or not texts:
-            if last:
-                for ours, value in zip(way.row.ours, values, strict=True):
-                    if value is not UNSET:
-                        c.count(UNSAYABLE, ours.full)
-            return False
-        if _free(c, way, t):
-            for cell in way.theirs:
-                if cell.path.text in texts:
-                    cell.put(t, c.taken, texts[cell.path.text])
-        for ours, value, back in zip(way.row.ours, values, means(way, texts), strict=True):
-            if value is not UNSET and value != back:
-                c.count(NARROWED, ours.full)
-        return True
-    value, path = values[0], way.row.ours[0].full
-    if way.shape == "flags":
-        return _write_flags(c, way, value, path, t)
-    if way.shape == "list":
-        return _write_list(c, way, value, path, t)
-    if not last and _mute(way, value):
-        return False
-    text = unusual(c, way, value, path)
-    if text is not MISS and _free(c, way, t):
-        way.theirs[0].put(t, c.taken, text)
-    return text is not MISS
-
-
-def _mute(way: Way, value: Any) -> bool:
-    if value is None:
-        return not way.none and not way.nulls
-    try:
-        text = way.encode(value)
-        return text in way.special or bool(way.length and len(text) > way.length)
-    except BAD:
-        return True
-
-
-def _write_flags(c: Writing, way: Way, value: Any, path: str, t: dict[str, Any]) -> bool:
-    assert way.bound is not None
-    if value is None:
-        c.count(NARROWED, path)
-        return True
-    if any(code not in way.bound.write for code in value):
-        c.count(UNSAYABLE, path)
-    if _free(c, way, t):
-        cell = way.theirs[0]
-        flags = box(cell.holder(t, c.taken, make=True), cell.name)
-        flags.update(flags_of(way, value))
-    return True
-
-
-def _write_list(c: Writing, way: Way, value: Any, path: str, t: dict[str, Any]) -> bool:
-    cell = way.theirs[0]
-    if value is None:
-        if way.none:
-            cell.put(t, c.taken, list(way.none))
-        elif way.nulls:
-            cell.put(t, c.taken, None)
-        else:
-            c.count(NARROWED, path)
-        return True
-    texts = [text for one in value if (text := unusual(c, way, one, path)) is not MISS]
-    if texts and tuple(texts) == way.none:
-        c.count(UNSAYABLE, path)
-        return True
-    if not texts or not _free(c, way, t):
-        return True
-    holder = cell.holder(t, c.taken, make=True)
-    kept = holder.get(cell.name)
-    if kept.__class__ is list and id(kept) in c.places:
-        for text in texts:
-            append(c, kept, text, None)
-    else:
-        holder[cell.name] = texts
-    return True
 
 
 def append(c: Writing, items: list[Any], one: Any, place: int | None) -> None:
@@ -301,104 +200,14 @@ def append(c: Writing, items: list[Any], one: Any, place: int | None) -> None:
         known[1].append(place)
 
 
-def _again(c: Writing, way: Way, values: list[Any], t: dict[str, Any], spell: dict[str, Any]) -> bool:
-    """Write the kept spelling of a row if it still means the value at hand."""
-    saved = spell[way.key]
-    try:
-        said = means(way, saved)
-    except BAD:
-        return False
-    if said != [None if value is UNSET else value for value in values]:
-        return False
-    if way.shape == "cells":
-        for cell in way.theirs:
-            if cell.path.text in saved:
-                cell.put(t, c.taken, unpack(saved[cell.path.text]))
-    elif way.shape == "flags":
-        cell = way.theirs[0]
-        box(cell.holder(t, c.taken, make=True), cell.name).update({name: unpack(text) for name, text in saved.items()})
-    elif way.shape == "list":
-        cell = way.theirs[0]
-        kept = cell.holder(t, c.taken, make=True).get(cell.name)
-        if kept.__class__ is list and id(kept) in c.places:
-            places = c.places[id(kept)][1]
-            fresh = [n for n, place in enumerate(places) if place is None]
-            for n in reversed(fresh):
-                del kept[n], places[n]
-            for text in saved:
-                append(c, kept, unpack(text), None)
-        else:
-            cell.put(t, c.taken, [unpack(text) for text in saved])
-    else:
-        way.theirs[0].put(t, c.taken, unpack(saved))
-    c.done.add((id(t), way.theirs[0].path.text))
-    return True
-
-
-def means(way: Way, saved: Any) -> list[Any]:
-    """The values of a kept spelling, in the order of the row's paths."""
-    if way.shape == "flags":
-        assert way.bound is not None
-        value = [way.bound.read[name] for name, text in saved.items() if unpack(text) == way.spec.words[0]]
-        return [sorted(value, key=list(way.bound.write).index)]
-    if way.shape == "list":
-        return [[way.decode(unpack(text)) for text in saved]]
-    if way.shape == "cells":
-        texts = [None if text in way.absent else text for text in (saved.get(cell.path.text) for cell in way.theirs)]
-        found = way.decode(
-            tuple("" if text is None else text for text in texts) if way.bound is not None else tuple(texts)
-        )
-        values = found if len(way.row.ours) > 1 else (found,)
-        return [None if one == "" else one for one in values]
-    text = unpack(saved)
-    return [None if text is None or text in way.none else way.decode(text)]
-
-
-def respell(c: Writing, scope: Scope, o: Any, t: dict[str, Any], spell: dict[str, Any]) -> None:
-    """After the rows: give back the spellings that were kept and still mean the value at hand."""
-    for row in scope.rows:
-        for way in row.ways:
-            if way.key in spell and not row.only_out and (way.writes or not way.shadowed) and _allowed(c, way, o):
-                values = [ours.get(o, c.record) for ours in row.ours]
-                if not all(value is UNSET for value in values) and _again(c, way, values, t, spell):
-                    for ours in row.ours:
-                        c.uncount(ours.full)
-
-
-def _copy(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, Any] | None) -> None:
-    """A row that only writes: what the record says now, unless a conflicting copy stood beside just that."""
-    way = row.ways[0]
-    text = expected_of(row, o, c.record)
-    saved = (spell or {}).get("!" + row.key)
-    if saved is not None and unpack(saved[1]) == (None if text is MISS else text):
-        text = MISS if saved[0] == ABSENT else unpack(saved[0])
-    if text is MISS:
-        for ours in row.unread if saved is None else ():
-            if ours.get(o, c.record) not in (UNSET, []):
-                c.count(UNSAYABLE, ours.full)
-        return
-    free = _free(c, way, t) and not (row.fallback and way.theirs[0].look(t, c.taken) is not MISS)
-    if free:
-        way.theirs[0].put(t, c.taken, text)
-        for other in row.scope.rows if row.fallback else ():
-            if any(cell.path.text == way.theirs[0].path.text for one in other.reading for cell in one.theirs):
-                c.count("defaulted", other.ours[0].full)
-    for ours in row.unread:
-        if ours.get(o, c.record) not in (UNSET, []):
-            c.count(NARROWED if free else WITHHELD, ours.full)
-
-
-def need(c: Writing, t: Any, names: tuple[str, ...], prefix: str) -> None:
+def need(c: Writing, t: Any, names: Sequence[str], prefix: str) -> None:
     """Fields that the format requires and that the record says nothing of."""
     for name in names:
         if name not in t:
             if c.strict:
-                raise RecordError(
-                    "the format requires this field and the record does not say it", row=f"{prefix}{name}"
-                )
+                told = "the format requires this field and the record does not say it"
+                raise RecordError(told, row=f"{prefix}{name}")
             c.findings.append(Finding("required", f"{prefix}{name}"))
 
 
-__all__ = [
-    "append", "box", "hollow", "lost", "need", "pick", "respell", "start", "unusual", "write_row",
-]  # fmt: skip
+__all__ = ["append", "box", "hollow", "lost", "need", "pick", "start", "unusual"]

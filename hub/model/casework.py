@@ -224,12 +224,6 @@ class Episode(Item, kw_only=True):
 
     referral: Annotated[Maybe[Referral], Leaf("The referral that opened it.", source="CIN CINdetails")] = UNSET
     closure: Annotated[Maybe[Closure], Leaf("How it ended.", source="CIN CINclosureDate, ReasonForClosure")] = UNSET
-    conference_date: Annotated[
-        Maybe[Date],
-        Leaf(
-            "Day of the initial child protection conference in this episode.", source="CIN CINdetails/DateOfInitialCPC"
-        ),
-    ] = UNSET
     assessments: Annotated[
         Maybe[list[Assessment]], Leaf("Assessments in it.", source="CIN Assessments; SSD ssd_cin_assessments")
     ] = UNSET

@@ -180,7 +180,11 @@ class _Pull:
     def _spoilt(self, record: Any) -> RecordError | None:
         """Once bytes could not be decoded: whether this record is the one that holds them."""
         for inner in record.iter():
-            if MARK in (inner.text or "") or MARK in (inner.tail or "") or any(MARK in said for said in inner.attrib.values()):
+            if (
+                MARK in (inner.text or "")
+                or MARK in (inner.tail or "")
+                or any(MARK in said for said in inner.attrib.values())
+            ):
                 return RecordError(_UNDECODED, file=self._label, place=f"line {inner.sourceline}")
         return None
 

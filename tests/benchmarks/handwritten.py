@@ -110,6 +110,9 @@ def _child(element: Any, as_of: str) -> tuple[Tree, Pairs]:
                 elif child.tag == "Disabilities":
                     person["disabilities"] = [{"code": _DISABILITY[one.text]} for one in child]
     source["edition"] = "2025" if "sex" in person else "2022"
+    for episode in record.get("episodes", ()):
+        if "pre_proceedings" in episode:
+            record.setdefault("pre_proceedings", []).extend(episode.pop("pre_proceedings"))
     if pairs:
         record["conferences"] = [conference for conference, _ in pairs]
     return record, pairs
@@ -164,7 +167,7 @@ def _episode(part: Any, pairs: Pairs) -> Tree:
             name, read = _LISTS[tag]
             episode.setdefault(name, []).append(read(child, pairs))
         elif tag == "PreProceedingsandFGDM":
-            record.setdefault("pre_proceedings", []).append(_proceedings(child))
+            episode.setdefault("pre_proceedings", []).append(_proceedings(child))
     return episode
 
 
@@ -242,37 +245,39 @@ def _proceedings(part: Any) -> Tree:
 
 
 def _identify(record: Tree, pairs: Pairs) -> None:
-    """Give every item an id that is the same each time the same child is read, and put ids where items refer to items."""
-    base = f"cin_census|{record['source'].get('id', '')}|".encode()
+    """Give every item an id that is the same each time its child is read, and put ids where items refer to items."""
+    seed = blake2b(f"cin_census|{record['source'].get('id', '')}|".encode(), digest_size=10)
     seen: dict[str, int] = {}
     home: dict[int, str] = {}
 
-    def mint(*parts: Any) -> str:
-        key = "|".join(map(str, parts))
-        count = seen[key] = seen.get(key, -1) + 1
-        return "hub-" + blake2b(base + f"{key}|{count}".encode(), digest_size=10).hexdigest()
+    def mint(key: str) -> str:
+        count = seen.get(key, 0)
+        seen[key] = count + 1
+        found = seed.copy()
+        found.update(f"{key}|{count}".encode())
+        return "hub-" + found.hexdigest()
 
     person = record["person"]
     for item in person.get("identifiers", ()):
-        item["id"] = mint("identifiers", item["use"])
+        item["id"] = mint(item["use"])
     for item in person.get("disabilities", ()):
-        item["id"] = mint("disabilities", item["code"])
+        item["id"] = mint(f"d|{item['code']}")
     for episode in record.get("episodes", ()):
-        above = episode["id"] = mint("episodes", episode["referral"].get("date"))
+        above = episode["id"] = mint(f"e|{episode['referral'].get('date')}")
         for item in episode.get("assessments", ()):
-            item["id"] = mint("assessments", above, item.get("start"))
+            item["id"] = mint(f"a|{above}|{item.get('start')}")
         for item in episode.get("enquiries", ()):
-            item["id"] = mint("enquiries", above, item.get("start"))
+            item["id"] = mint(f"s|{above}|{item.get('start')}")
             home[id(item)] = above
         for item in episode.get("plans", ()):
-            plan = item["id"] = mint("plans", above, item["kind"], item["period"].get("start"))
+            plan = item["id"] = mint(f"{item['kind']}|{above}|{item['period'].get('start')}")
             for review in item.get("reviews", ()):
-                review["id"] = mint("reviews", plan, review["date"])
+                review["id"] = mint(f"r|{plan}|{review['date']}")
     for item, enquiry in pairs:
         item["enquiry"], item["episode"] = enquiry["id"], home[id(enquiry)]
-        item["id"] = mint("conferences", enquiry["id"], item.get("target"), item.get("date"))
+        item["id"] = mint(f"c|{enquiry['id']}|{item.get('target')}|{item.get('date')}")
     for item in record.get("pre_proceedings", ()):
-        item["id"] = mint("pre_proceedings", item.get("decided"))
+        item["id"] = mint(f"p|{item.get('decided')}")
 
 
 _LISTS: dict[str, tuple[str, Callable[[Any, Pairs], Tree]]] = {

@@ -1,4 +1,4 @@
-"""What two ways of translating must agree on: the record without extras, with ids by their place and not by their text."""
+"""What two ways of translating must agree on: the record without extras, its ids by their place, not by their text."""
 
 from __future__ import annotations
 

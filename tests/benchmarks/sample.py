@@ -35,12 +35,83 @@ _HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>
 """
 _TAIL = "  </Children>\n</Message>\n"
 
-_ETHNICITIES = "WBRI WIRI WOTH MWBC MWBA MWAS MOTH AIND APKN ABAN AOTH BCRB BAFR BOTH CHNE OOTH REFU NOBT".split()
-_DISABILITIES = "MOB HAND PC INC COMM LD HEAR VIS BEH CON AUT DDA".split()
-_SOURCES = "1A 1B 1C 1D 2A 2B 3A 3B 3C 3D 3E 3F 4 5A 5B 5C 5D 6 7 8 9 10".split()
-_CLOSURES = "RC1 RC2 RC3 RC4 RC5 RC6 RC7 RC8 RC9".split()
-_FACTORS = "1A 1B 2A 3A 3B 4A 4B 5A 6A 7A 8B 9A 10A 11A 12A 13A 14A 15A 16A 17A 20 22A".split()
-_CATEGORIES = "NEG PHY SAB EMO MUL".split()
+_ETHNICITIES = tuple(
+    [
+        "WBRI",
+        "WIRI",
+        "WOTH",
+        "MWBC",
+        "MWBA",
+        "MWAS",
+        "MOTH",
+        "AIND",
+        "APKN",
+        "ABAN",
+        "AOTH",
+        "BCRB",
+        "BAFR",
+        "BOTH",
+        "CHNE",
+        "OOTH",
+        "REFU",
+        "NOBT",
+    ]
+)
+_DISABILITIES = tuple(["MOB", "HAND", "PC", "INC", "COMM", "LD", "HEAR", "VIS", "BEH", "CON", "AUT", "DDA"])
+_SOURCES = tuple(
+    [
+        "1A",
+        "1B",
+        "1C",
+        "1D",
+        "2A",
+        "2B",
+        "3A",
+        "3B",
+        "3C",
+        "3D",
+        "3E",
+        "3F",
+        "4",
+        "5A",
+        "5B",
+        "5C",
+        "5D",
+        "6",
+        "7",
+        "8",
+        "9",
+        "10",
+    ]
+)
+_CLOSURES = tuple(["RC1", "RC2", "RC3", "RC4", "RC5", "RC6", "RC7", "RC8", "RC9"])
+_FACTORS = tuple(
+    [
+        "1A",
+        "1B",
+        "2A",
+        "3A",
+        "3B",
+        "4A",
+        "4B",
+        "5A",
+        "6A",
+        "7A",
+        "8B",
+        "9A",
+        "10A",
+        "11A",
+        "12A",
+        "13A",
+        "14A",
+        "15A",
+        "16A",
+        "17A",
+        "20",
+        "22A",
+    ]
+)
+_CATEGORIES = tuple(["NEG", "PHY", "SAB", "EMO", "MUL"])
 _LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 _FIRST = date(2007, 4, 1)
 _LAST = date(2025, 3, 31)

@@ -1,0 +1,66 @@
+"""Kept spellings while theirs is written: a text that was read comes back while it still means the value at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from hub.mapping.bind import Scope, Way
+from hub.mapping.extras import unpack
+from hub.mapping.shapes import means
+from hub.mapping.way import BAD
+from hub.mapping.writing import Writing, append, box
+
+
+def respell(c: Writing, scope: Scope, o: Any, t: dict[str, Any], spell: dict[str, Any]) -> None:
+    """After the rows: give back the spellings that were kept and still mean the value at hand."""
+    for row in scope.rows:
+        for way in row.ways:
+            if way.key in spell and not row.only_out and (way.writes or not way.shadowed) and c.allows(way, o):
+                values = [ours.get(o, c.record) for ours in row.ours]
+                if not all(value is UNSET for value in values) and again(c, way, values, t, spell[way.key]):
+                    for ours in row.ours:
+                        c.uncount(ours.full)
+
+
+def again(c: Writing, way: Way, values: list[Any], t: dict[str, Any], saved: Any) -> bool:
+    """Write the kept spelling of a row if it still means the values at hand; whether it was written."""
+    try:
+        said = means(way, saved)
+    except BAD:
+        return False
+    if said != [None if value is UNSET else value for value in values]:
+        return False
+    first = way.theirs[0]
+    if way.shape == "cells":
+        for cell in way.theirs:
+            if cell.path.text in saved:
+                cell.put(t, c.taken, unpack(saved[cell.path.text]))
+    elif way.shape == "flags":
+        flags = box(first.holder(t, c.taken, make=True), first.name)
+        flags.update({name: unpack(text) for name, text in saved.items()})
+    elif way.shape == "list":
+        _again_list(c, way, t, [unpack(text) for text in saved])
+    else:
+        first.put(t, c.taken, unpack(saved))
+    c.done.add((id(t), first.path.text))
+    return True
+
+
+def _again_list(c: Writing, way: Way, t: dict[str, Any], texts: list[Any]) -> None:
+    """A list of plain texts, in place of what the rows wrote of it; texts that were left in the rest stay."""
+    cell = way.theirs[0]
+    kept = cell.holder(t, c.taken, make=True).get(cell.name)
+    if kept.__class__ is not list or id(kept) not in c.places:
+        cell.put(t, c.taken, texts)
+        return
+    places = c.places[id(kept)][1]
+    for n in range(len(kept) - 1, -1, -1):
+        if places[n] is None:
+            del kept[n], places[n]
+    for text in texts:
+        append(c, kept, text, None)
+
+
+__all__ = ["again", "respell"]
