@@ -1,1 +1,1 @@
-"""One module for each format or product: `read` and `write`, pure. Found by `hub.adapter.find`, never imported by `hub`."""
+"""One module a format or product: `read` and `write`, pure. `hub.adapter.find` finds them; `hub` imports none."""

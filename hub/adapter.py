@@ -1,8 +1,8 @@
 """What an adapter is: the contract between one product's spelling and the hub.
 
-An adapter is a module with a value named `adapter` (class `Adapter`). It turns a document into `Theirs`, a record in the
-product's own words, and back. It knows shape and spelling; what a field means is the mapping's business. Adapters are
-pure: no clock, no socket, no logging, no other adapter.
+An adapter is a module with a value named `adapter` (class `Adapter`). It turns a document into `Theirs`, a record in
+the product's own words, and back. It knows shape and spelling; what a field means is the mapping's business.
+Adapters are pure: no clock, no socket, no logging, no other adapter.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Tree = dict[str, Any]
 class Theirs(msgspec.Struct):
     """One record in the product's own words.
 
-    kind: which mapping reads it; id: the record's own id, or ""; tree: its fields by the product's names; head: facts of
-    the document (as-of, header fields) shared by its records; edition: the format's version as seen in the record's
+    kind: which mapping reads it; id: the record's own id, or ""; tree: its fields by the product's names; head: facts
+    of the document (as-of, header fields) shared by its records; edition: the format's version as seen in its
     shape; place: where in the document (`Child 12, line 340`), for errors.
     """
 
@@ -122,12 +122,12 @@ class Adapter:
     read(document): yields Theirs, or a RecordError for a record that cannot be read; raises RecordError when nothing
     more can be read (after yielding all that could). Streaming: memory does not grow with the document.
     write(records, head): yields (part, bytes) in order; part is "" for a format of one file, else the part's name
-    (`ssd_person.csv`). Streaming as well; an empty run of records gives a valid empty document.
-    schemas: by kind; None for a format that anybody may extend. editions: oldest first; the last is written when nobody says otherwise. suffix: of the file
-    written (`.xml`), "" when a document is a folder or zip of parts. limit: most records a document.
-    head(as_of, edition): a head for `write` when the records came from another format. normal(tree): the tree with
-    everything the format cannot tell apart made the same (default: as it is). check(document): what breaks the
-    published schema, each as a RecordError, for `--strict`; None: nothing published.
+    (`ssd_person.csv`). Streaming as well; an empty run of records gives a valid empty document. schemas: by kind;
+    None for a format that anybody may extend. editions: oldest first; the last is written when nobody says otherwise.
+    suffix: of the file written (`.xml`), "" when a document is a folder or zip of parts. limit: most records a
+    document. head(as_of, edition): a head for `write` when the records came from another format. normal(tree): the
+    tree with everything the format cannot tell apart made the same (default: as it is). check(document): what breaks
+    the published schema, each as a RecordError, for `--strict`; None: nothing published.
     """
 
     name: str

@@ -135,7 +135,8 @@ def _items(scope: Scope, ours: Ours | None) -> Slice:
     found: Slice = {}
     at: Scope | None = None if ours is not None and ours.rooted else scope
     while at is not None and at.spec is not None:
-        _gather(found, at.ours.steps[-1].tests, at.ours_prefix, at.plan)
+        if at.ours is not None:
+            _gather(found, at.ours.steps[-1].tests, at.ours_prefix, at.plan)
         at = None if at.ours_rooted else at.parent
     if ours is not None:
         for prefix, step in _walk(scope, ours):

@@ -32,7 +32,10 @@ _OWN = {
 
 
 class Line(NamedTuple):
-    """One line of an account. side: ours or theirs; how: row, slice, read only, withheld, ignored, hub, nothing."""
+    """One line of an account. side: ours or theirs.
+
+    how: row, slice (a row for some items), settled (by tests or `on`), read only, withheld, ignored, hub, nothing.
+    """
 
     side: str
     path: str
@@ -90,7 +93,7 @@ def _sliced(scope: Scope, ours: Ours) -> tuple[str, ...]:
 
 def _ours(mapping: Mapping) -> Iterator[Line]:
     writes, reads = _writers(mapping)
-    withheld = _withheld(mapping)
+    withheld, settled = _withheld(mapping), _settled(mapping)
     for path in (leaf.path for leaf in leaves()):
         rows = writes.get(path, [])
         name = path.rpartition(".")[2]
@@ -100,12 +103,28 @@ def _ours(mapping: Mapping) -> Iterator[Line]:
             yield Line("ours", path, "row", _names(one.row for one in rows))
         elif rows:
             yield _slice_line(mapping, path, rows)
+        elif path in settled:
+            yield Line("ours", path, "settled", "; ".join(settled[path]))
         elif path in withheld:
             yield Line("ours", path, "withheld", withheld[path])
         elif path in reads:
             yield Line("ours", path, "read only", _names(reads[path]))
         else:
             yield Line("ours", path, "nothing", "")
+
+
+def _settled(mapping: Mapping) -> dict[str, list[str]]:
+    """By path of ours: the groups and rows whose tests or `on` say it, so that no row has to."""
+    found: dict[str, dict[str, None]] = {}
+    for edition in mapping.adapter.editions:
+        for scope in mapping.plan(edition).root.walk():
+            named = [names for names, _ in scope.made] + [names for names, _, _ in scope.on_ours]
+            for names in named:
+                found.setdefault(f"{scope.ours_prefix}.{'.'.join(names)}", {})[f"[each.{scope.name}]"] = None
+            for row, path, step in ((row, *pick) for row in scope.rows for ours in row.ours for pick in ours.picks):
+                for names, _ in step.made:
+                    found.setdefault(f"{path}.{'.'.join(names)}", {})[_row_name(row)] = None
+    return {path: list(names) for path, names in found.items()}
 
 
 def _slice_line(mapping: Mapping, path: str, rows: list[_Slice]) -> Line:
