@@ -121,9 +121,10 @@ def _settled(mapping: Mapping) -> dict[str, list[str]]:
             named = [names for names, _ in scope.made] + [names for names, _, _ in scope.on_ours]
             for names in named:
                 found.setdefault(f"{scope.ours_prefix}.{'.'.join(names)}", {})[f"[each.{scope.name}]"] = None
-            for row, path, step in ((row, *pick) for row in scope.rows for ours in row.ours for pick in ours.picks):
-                for names, _ in step.made:
-                    found.setdefault(f"{path}.{'.'.join(names)}", {})[_row_name(row)] = None
+            for row in scope.rows:
+                for path, step in (pick for ours in row.ours for pick in ours.picks):
+                    for names, _ in step.made:
+                        found.setdefault(f"{path}.{'.'.join(names)}", {})[_row_name(row)] = None
     return {path: list(names) for path, names in found.items()}
 
 

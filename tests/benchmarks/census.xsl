@@ -103,7 +103,6 @@
       </xsl:variable>
       <xsl:value-of select="concat(',&quot;closure&quot;:{', substring($closure, 2), '}')"/>
     </xsl:if>
-    <xsl:apply-templates select="DateOfInitialCPC" mode="day"><xsl:with-param name="as">conference_date</xsl:with-param></xsl:apply-templates>
     <xsl:if test="Assessments">
       <xsl:text>,"assessments":[</xsl:text>
       <xsl:apply-templates select="Assessments"/>

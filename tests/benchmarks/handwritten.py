@@ -161,8 +161,6 @@ def _episode(part: Any, pairs: Pairs) -> Tree:
             episode.setdefault("closure", {})["date"] = _days[child.text]
         elif tag == "ReasonForClosure":
             episode.setdefault("closure", {})["reason"] = _CLOSURE[child.text]
-        elif tag == "DateOfInitialCPC":
-            episode["conference_date"] = _days[child.text]
         elif tag in _LISTS:
             name, read = _LISTS[tag]
             episode.setdefault(name, []).append(read(child, pairs))

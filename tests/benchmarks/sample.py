@@ -170,8 +170,6 @@ class _Child:
         if random.random() < 0.3:
             self.leaf(8, "CINclosureDate", self.after(since, 300))
             self.leaf(8, "ReasonForClosure", random.choice(_CLOSURES))
-        if random.random() < 0.6:
-            self.leaf(8, "DateOfInitialCPC", self.after(since, 60))
         if random.random() < 0.75:
             self.assessment(since)
         if random.random() < 0.35:
