@@ -61,6 +61,8 @@ check: $(ENV)/.ready ## Run the linters, the types, the layers, and look for sta
 	$(ENV)/bin/mypy
 	echo "check: layers"
 	$(ENV)/bin/lint-imports
+	echo "check: mappings (accounts, code tables, samples, laws)"
+	$(ENV)/bin/ics-hub mapping check --records 200
 
 bench: $(ENV)/.bench ## Measure the bars side by side with other tools and print the ratios.
 	@if [ ! -f tests/benchmarks/__main__.py ]; then echo "bench: tests/benchmarks is not there yet" >&2; exit 2; fi

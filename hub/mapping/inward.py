@@ -6,8 +6,6 @@ else calls `hub.mapping.reading`, `taking`, `copies` and `claims`.
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from msgspec import UNSET
 
 from hub.adapter import Token
@@ -23,7 +21,6 @@ _SPACE = {
     "M": MISS,
     "Token": Token,
     "put": put,
-    "blake2b": blake2b,
     **{name: getattr(module, name) for module in (reading, taking, copies, claims) for name in module.__all__},
 }
 
@@ -152,6 +149,8 @@ class _Function:
         for names, group, path in scope.on_ours:
             if _is_above(scope, group, path) and len(names) == 1:
                 out.add(f"if up is not U: o.{names[0]} = up")
+            elif path.path.text == "id" and len(names) == 1:
+                out.add(f"q = c.at.get({group!r})", f"if q is not None and q.id is not U: o.{names[0]} = q.id")
             else:
                 out.add(f"link_up(c, {code.name([(names, group, path)], 'l')}, o)")
         keys = [self._key(ours) for ours in scope.keys]
@@ -161,9 +160,11 @@ class _Function:
         group = code.name(scope, "s")
         out.add(f"if n: repeated_id(c, {group}, o, t, w)" if is_id else f"if n: repeated(c, {group}, k)")
         text = f"{scope.name}\\x1f{{up}}\\x1f{{k!r}}\\x1f{{n}}"
-        mint = f"'hub-' + blake2b((c.base + f'{text}').encode('utf-8', 'surrogatepass'), digest_size=10).hexdigest()"
         with out.block("if o.id is U:"):
-            out.add(f"o.id = {mint} if c.known is None else known_id(c, {scope.name!r}, up, k, n)")
+            with out.block("if c.known is None:"):
+                out.add("h = c.base.copy()", f"h.update(f'{text}'.encode('utf-8', 'surrogatepass'))")
+                out.add("o.id = 'hub-' + h.hexdigest()")
+            out.add(f"else: o.id = known_id(c, {scope.name!r}, up, k, n)")
             if scope.maps_id:
                 out.add(f"w[{reading.MINTED!r}] = o.id")
 
@@ -186,7 +187,9 @@ class _Function:
             out.add(general)
         elif not cell.steps:
             own = " or ".join(f"{name!r} in t" for name in sorted(group.own_cells))
-            out.add(f"if {own or 'True'}: {general}")
+            with out.block(f"if {own or 'True'}:"):
+                out.add(f"r = {self.code.name(group.read, 'f')}(t, c, {{}}, {self.own_id})")
+                out.add(f"if r is not None: extend(c, {self.code.name(group, 's')}, o, [r])")
         elif is_plain and is_made and group.many and not group.shared:
             self._loop(out, group, general)
         else:

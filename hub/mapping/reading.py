@@ -37,6 +37,9 @@ class Finding(msgspec.Struct, frozen=True):
     place: str = ""
 
 
+_EMPTY = blake2b(digest_size=10)
+
+
 class Reading:
     """One record being read.
 
@@ -57,7 +60,7 @@ class Reading:
     def __init__(self, plan: Plan, link: str, tree: Any, head: Any, place: str, park: bool) -> None:
         self.plan, self.link, self.tree, self.head, self.place, self.park = plan, link, tree, head, place, park
         self.record: ChildRecord = None  # type: ignore[assignment]
-        self.base = ""
+        self.base = _EMPTY
         self.findings: list[Finding] = []
         self.taken: dict[int, str] = {}
         self.made: dict[Any, Any] = {}
@@ -76,7 +79,9 @@ class Reading:
 
     def mint(self, text: str) -> str:
         """An id for an item that has none: the same for the same link, record, group, parent and identity."""
-        return "hub-" + blake2b((self.base + text).encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+        found = self.base.copy()
+        found.update(text.encode("utf-8", "surrogatepass"))
+        return "hub-" + found.hexdigest()
 
     def bad(self, way: Way, kind: str, reason: str) -> None:
         """A cell that its row cannot read: park the record, or note it and let the text stay in the rest."""
@@ -172,7 +177,8 @@ def based(c: Reading) -> None:
     """The rows of the root are read: minted ids start from the link and the record's own id."""
     source = c.record.source
     own = source.id if isinstance(source, Source) else None
-    c.base = f"{c.link}\x1f{own if isinstance(own, str) else ''}\x1f"
+    text = f"{c.link}\x1f{own if isinstance(own, str) else ''}\x1f"
+    c.base = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10)
 
 
 def says(o: Any) -> bool:
