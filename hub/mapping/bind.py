@@ -111,6 +111,15 @@ class Plan:
             self._finish(scope)
         self._shadows()
         self._copies()
+        self._share()
+
+    def _share(self) -> None:
+        """Rows of one codec without own words share the pairs they learn: a day read once is known everywhere."""
+        pairs: dict[Any, tuple[dict[str, Any], dict[Any, Any]]] = {}
+        for way in (way for scope in self.root.walk() for row in scope.rows for way in row.ways):
+            usual = way.bound is None and way.first and way.reads and not way.spec.since
+            if usual and way.fast == "memo" and not (way.codec.words or way.length or any(way.tokens)):
+                way.memo, way.unmemo = pairs.setdefault((id(way.codec), way.special), (way.memo, way.unmemo))
 
     def _shadows(self) -> None:
         """Ways that only read cells which other rows write."""

@@ -76,7 +76,8 @@ class _Function:
         if self.scope.plain:
             body.add("if '.' in t: return None")
         if self.is_own:
-            body.add("if not says(o): return None")
+            said = dict.fromkeys(ours.steps[0].name for row in self.scope.rows for ours in row.ours if not ours.rooted)
+            body.add(f"if {' and '.join(f'o.{name} is U' for name in said)}: return None")
         self._identify(body)
         self._groups(body)
         self._end(body)

@@ -18,7 +18,7 @@ from hub.mapping.bind import Plan, Row, Way
 from hub.mapping.extras import pack
 from hub.mapping.theirs import MISS
 from hub.mapping.way import BAD
-from hub.model import ChildRecord, Extra, Source, fields
+from hub.model import ChildRecord, Extra, Source
 
 MINTED = "-id"
 """Under this name the spellings of an item remember that its id was minted: its own link never sees it."""
@@ -181,11 +181,6 @@ def based(c: Reading) -> None:
     c.base = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10)
 
 
-def says(o: Any) -> bool:
-    """Whether rows gave an item anything."""
-    return any(getattr(o, one.name) is not UNSET for one in fields(o.__class__))
-
-
 def keep_rest(c: Reading, o: Any, t: Any, spell: dict[str, Any]) -> None:
     """What is left of an item's tree, and the spellings kept of it, go to its extras."""
     found = extra(c, o)
@@ -195,4 +190,4 @@ def keep_rest(c: Reading, o: Any, t: Any, spell: dict[str, Any]) -> None:
         found.spell = {**(found.spell or {}), **spell}
 
 
-__all__ = ["Finding", "Reading", "based", "begin", "extra", "keep_rest", "partial", "says", "slow", "value_of"]
+__all__ = ["Finding", "Reading", "based", "begin", "extra", "keep_rest", "partial", "slow", "value_of"]
