@@ -302,11 +302,19 @@ def test_the_negated_element_is_read_the_right_way_round(samples: Path, census_m
     record = census_mapping.inward(first).record
     (_, open_episode) = record.episodes  # type: ignore[misc]
     assert [enquiry.conference_required for enquiry in open_episode.enquiries] == [False, True]
-    inside, outside = record.conferences  # type: ignore[misc]
-    assert inside.enquiry == open_episode.enquiries[1].id
-    assert outside.enquiry is UNSET, "the referral itself names a conference, not which enquiry led to it"
-    assert inside.episode == outside.episode == open_episode.id
-    assert inside.date == outside.date == "2024-10-18"
+    (conference,) = record.conferences  # type: ignore[misc]
+    assert conference.enquiry == open_episode.enquiries[1].id
+    assert conference.date == "2024-10-18"
+
+
+def test_a_conference_that_the_referral_names_is_of_no_enquiry(samples: Path, census_mapping: Mapping) -> None:
+    found = [one for one in children(Document.at(samples / "cin_census" / OWN[1])) if one.id == "NS1006"]
+    before = copy.deepcopy(found[0].tree)
+    record = census_mapping.inward(found[0]).record
+    outside = [one for one in record.conferences if one.enquiry is UNSET]  # type: ignore[union-attr]
+    assert [one.date for one in outside] == ["2024-06-28"]
+    assert outside[0].episode in {one.id for one in record.episodes}  # type: ignore[union-attr]
+    assert census_mapping.create(record).tree == before
 
 
 # The record itself as JSON lines
