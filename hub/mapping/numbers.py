@@ -10,7 +10,7 @@ from hub.mapping.codec import Codec, same
 _UPN_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 _UPN_WEIGHTS = range(2, 14)
 _UPN_ZEROS = ord("0") * sum(_UPN_WEIGHTS)
-_UPN = re.compile(r"[A-Za-z]\d{11}(\d|[A-Za-z])", re.ASCII).fullmatch
+_UPN = re.compile(r"[A-Za-z][0-9]{11}[0-9A-Za-z]").fullmatch
 
 
 def upn_fault(text: str) -> str:
