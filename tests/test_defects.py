@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from hub.errors import DeclarationError
-from hub.mapping import Mapping, account, codecs, codes, laws
-from tests.engine import build
+from hub.mapping import Created, account, codecs, codes, laws
+from tests.engine import build, theirs
 
 SCHEMA = "sex text\nneed text\ndied date\nplans[].d date\nplans[].no text"
 
@@ -177,13 +178,20 @@ def test_wildcards_never_stand_at_the_root(tmp_path: Path) -> None:
 
 
 def test_a_mapping_that_returns_the_original_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that reads but forgets to write passes GetPut by its kept spelling; locality sees it."""
-    honest = build('[fields]\n"person.religion" = "sex"', "sex text", tmp_path)
-    assert list(laws.check(honest, [], records=50)) == []
-    forgetful = build('[fields]\n"person.religion" = { theirs = "sex", way = "in" }', "sex text", tmp_path)
-    assert isinstance(forgetful, Mapping)
-    lines = {line.path: line.how for line in account.lines(forgetful) if line.side == "ours"}
-    assert lines["person.religion"] == "read only", "and the account says so"
+    """Writing whatever was read before passes GetPut; locality sees that a change does not arrive."""
+    mapping = build('[fields]\n"person.religion" = "faith"', "faith text", tmp_path)
+    sample = theirs({"faith": "Quaker"})
+    assert list(laws.check(mapping, [sample], records=50)) == []
+    monkeypatch.setattr(mapping, "create", lambda *_, **__: Created({"faith": "Quaker"}, {}, []))
+    assert list(laws.get_put(mapping, sample, "sample")) == []
+    breaches = list(laws.locality(mapping, sample, "sample", Random(1)))
+    assert [(breach.law.split(":")[0], breach.path) for breach in breaches] == [("Locality", "person.religion")]
+
+
+def test_a_row_that_only_reads_is_listed_as_not_written(tmp_path: Path) -> None:
+    mapping = build('[fields]\n"person.religion" = { theirs = "faith", way = "in" }', "faith text", tmp_path)
+    lines = {line.path: line.how for line in account.lines(mapping) if line.side == "ours"}
+    assert lines["person.religion"] == "read only"
 
 
 @pytest.mark.parametrize(

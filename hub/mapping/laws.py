@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from hub.adapter import Theirs
 from hub.errors import RecordError
-from hub.mapping import Mapping
+from hub.mapping import Created, Mapping
 from hub.mapping.bind import Plan, Row, Scope, leaf_rows
 from hub.mapping.compare import differences, record_differences, same
 from hub.mapping.generate import Records, Trees
@@ -106,14 +106,17 @@ def _kept(part: Any) -> Iterator[str]:
 
 
 def locality(mapping: Mapping, theirs: Theirs, name: str, rng: Random, most: int = 60) -> Iterator[Breach]:
-    """Law 3 on one sample: set, change or clear leaves one at a time; only their rows' cells may change."""
+    """Law 3 on one sample: set, change or clear leaves one at a time.
+
+    Only their rows' cells may change, and reading what was written gives the change, or the account names the leaf.
+    """
     try:
         record = mapping.inward(_again(theirs)).record
     except RecordError:
         return
     plan = mapping.plan(theirs.edition)
     before = mapping.create(record, edition=theirs.edition).tree
-    one = _Locality(mapping, plan, Records(plan, rng), record, before, name)
+    one = _Locality(mapping, plan, Records(plan, rng), record, before, theirs, name)
     inputs = {path for condition in CONDITIONS.values() for path in condition.inputs} | _tested(plan)
     chosen = [
         (row, ours)
@@ -142,6 +145,7 @@ class _Locality:
     records: Records
     record: ChildRecord
     before: Any
+    theirs: Theirs
     name: str
 
     def leaf(self, row: Row, ours: Ours) -> Iterator[Breach]:
@@ -160,11 +164,26 @@ class _Locality:
         if (new is UNSET and old is UNSET) or ours.field.leaf.refers or is_named:
             return
         setattr(ours.make(item), ours.steps[-1].name, new)
-        made = self.mapping.create(changed, edition=self.plan.edition).tree
+        made = self.mapping.create(changed, edition=self.plan.edition)
         allowed = _cells_of_leaf(self.plan, ours.full)
-        for path in _tree_differences(self.mapping, self.before, made):
+        for path in _tree_differences(self.mapping, self.before, made.tree):
             if not any(_touch(path, cell) for cell in allowed):
                 yield Breach(f"Locality: changing {ours.full} changes", path, self.name)
+        if not self._arrives(made, changed, ours.full):
+            yield Breach(
+                "Locality: a change does not reach the other side, and no account says so:", ours.full, self.name
+            )
+
+    def _arrives(self, made: Created, changed: ChildRecord, path: str) -> bool:
+        """Whether reading what was written gives the changed leaf, or the account names it."""
+        if any(path == told for _, told in made.account):
+            return True
+        written = structs.replace(self.theirs, tree=copy.deepcopy(made.tree))
+        try:
+            back = self.mapping.inward(written).record
+        except RecordError:
+            return False
+        return path not in record_differences(self.plan, redact(changed, self.mapping.rules, {}), back)
 
 
 def _touch(path: str, other: str) -> bool:
