@@ -46,10 +46,14 @@ class Refused(HubError):
 
 
 class Unavailable(HubError):
-    """The target could not be asked; the same message may pass later. `after` is its own wish, in seconds."""
+    """The target could not be asked; the same message may pass later.
 
-    def __init__(self, reason: str, *, after: float | None = None) -> None:
-        self.after = after
+    after: the target's own wish, in seconds. whole: nothing can be sent to it now (no connection, a wrong password, too
+    many requests), so the target pauses and no message is counted; else it is this message's own trouble.
+    """
+
+    def __init__(self, reason: str, *, after: float | None = None, whole: bool = False) -> None:
+        self.after, self.whole = after, whole
         super().__init__(reason)
 
 

@@ -1,0 +1,132 @@
+"""What passes between the parts of the flow: a record addressed to a target, what is sent, and what became of it.
+
+A message on the queue carries only ids of ours and the sealed record: no value of a record stands outside the seal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hub.errors import RecordError, Refused, Unavailable
+from hub.seal import Keyring
+
+CONTENT_TYPE = "application/vnd.ics-hub.message+msgpack"
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """One record addressed to one target, as it travels.
+
+    number: its place in line, higher is later. id: 16 bytes, the idempotency key. target, source: links. kind: of theirs
+    at the source, by which its mapping is found. sealed: the record as `hub.model.encode` gives it, sealed; bound: what
+    the seal is bound to (`hub.seal`).
+    """
+
+    number: int
+    id: bytes
+    target: str
+    source: str
+    kind: str
+    bound: bytes
+    sealed: bytes
+
+    def __repr__(self) -> str:
+        return f"Message(number={self.number}, target={self.target!r})"
+
+    def body(self, ring: Keyring) -> bytes:
+        """The record's bytes. SealError when they cannot be opened."""
+        return ring.open(self.sealed, self.bound)
+
+
+class Parcel(msgspec.Struct):
+    """What is sent in one piece: one message's bytes, or those of several in one file.
+
+    key: 16 bytes, the idempotency key of the piece: the message's id, or made of all of theirs. numbers: its messages,
+    in line order. data: the bytes as they go out (several parts: a zip). suffix: `.xml`. head: what the bytes were
+    written with (as-of, edition), for the trace. token: under which a connection keeps the bytes aside, "" if it does not.
+    number: of the parcel, given when the store keeps it; later parcels of a child have a higher one.
+    accounts: of each message, in order: JSON of what did not get there. mapping: digest of the mapping set.
+    """
+
+    key: bytes
+    target: str
+    numbers: list[int]
+    data: bytes
+    suffix: str = ""
+    head: bytes = b"{}"
+    token: str = ""
+    number: int = 0
+    accounts: list[str] = []
+    mapping: str = ""
+
+    def __repr__(self) -> str:
+        return f"Parcel(number={self.number}, target={self.target!r}, messages={len(self.numbers)})"
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The target has it. receipt: what it answered that proves it (a version, an id), never a value of a record."""
+
+    receipt: str = ""
+
+
+class NotTried(msgspec.Struct, frozen=True):
+    """The connection did not come to this one: nothing left, nothing is counted."""
+
+
+Answer = Sent | NotTried | Refused | Unavailable
+"""What became of a parcel; `hub.errors.Unanswered` is a kind of Unavailable."""
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Why messages are parked or waiting, as far as a person can mend it. No value of a record.
+
+    stage: inward, outward or send. row, table: of the mapping. reason: in words. target: of a send. answer: the class
+    of the target's answer (`refused`, `unavailable`, `unanswered`, `crash`).
+    """
+
+    stage: str
+    reason: str
+    row: str = ""
+    table: str = ""
+    target: str = ""
+    answer: str = ""
+
+    @classmethod
+    def of(cls, stage: str, error: RecordError) -> Cause:
+        """The cause that a record's error names."""
+        return cls(stage, error.reason, error.row, error.table)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Message)
+
+
+def pack(message: Message) -> bytes:
+    """A message as it lies on the queue."""
+    return _encoder.encode(message)
+
+
+def unpack(data: bytes) -> Message:
+    """What `pack` made. RecordError for anything else."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.DecodeError:
+        raise RecordError("this is no message of ours") from None
+
+
+def headers(message: Message, at: str) -> dict[str, Any]:
+    """The headers of a queue message: ids of ours only. at: the moment, RFC 3339."""
+    return {
+        "hub-number": message.number,
+        "hub-target": message.target,
+        "cloudEvents:specversion": "1.0",
+        "cloudEvents:id": message.id.hex(),
+        "cloudEvents:source": message.source,
+        "cloudEvents:type": "hub.message",
+        "cloudEvents:time": at,
+        "traceparent": f"00-{message.id.hex()}-{message.number & 0xFFFFFFFFFFFFFFFF:016x}-01",
+    }
+
+
+__all__ = ["CONTENT_TYPE", "Answer", "Cause", "Message", "NotTried", "Parcel", "Sent", "headers", "pack", "unpack"]
