@@ -18,9 +18,9 @@ CONTENT_TYPE = "application/vnd.ics-hub.message+msgpack"
 class Message(msgspec.Struct, frozen=True, array_like=True):
     """One record addressed to one target, as it travels.
 
-    number: its place in line, higher is later. id: 16 bytes, the idempotency key. target, source: links. kind: of theirs
-    at the source, by which its mapping is found. sealed: the record as `hub.model.encode` gives it, sealed; bound: what
-    the seal is bound to (`hub.seal`).
+    number: its place in line, higher is later. id: 16 bytes, the idempotency key. target, source: links. kind:
+    of theirs at the source. sealed: the record as `hub.model.encode` gives it, sealed; bound: what the seal is bound
+    to (`hub.seal`).
     """
 
     number: int
@@ -44,7 +44,7 @@ class Parcel(msgspec.Struct):
 
     key: 16 bytes, the idempotency key of the piece: the message's id, or made of all of theirs. numbers: its messages,
     in line order. data: the bytes as they go out (several parts: a zip). suffix: `.xml`. head: what the bytes were
-    written with (as-of, edition), for the trace. token: under which a connection keeps the bytes aside, "" if it does not.
+    written with (as-of, edition), for the trace. token: under which a connection keeps the bytes aside, or "".
     number: of the parcel, given when the store keeps it; later parcels of a child have a higher one.
     accounts: of each message, in order: JSON of what did not get there. mapping: digest of the mapping set.
     """
