@@ -103,6 +103,13 @@ class Keyring:
         except (InvalidTag, ValueError):
             raise SealError("it was changed, or belongs to something else") from None
 
+    def renew(self, sealed: bytes, bound: bytes) -> bytes | None:
+        """The same bytes sealed under the key in use, None when they are already; also what was not sealed before."""
+        if self.key_of(sealed) == self.current:
+            return None
+        data = bytes(sealed[1:]) if sealed[:1] == PLAIN else self.open(sealed, bound)
+        return self.seal(data, bound)
+
     @staticmethod
     def key_of(sealed: bytes) -> str:
         """The name of the key that bytes are sealed under; "" when they are not."""

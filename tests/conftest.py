@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.nodes import NodeError, Postgres, Rabbit
+
+Node = TypeVar("Node", Rabbit, Postgres)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,3 +44,30 @@ def public() -> Callable[[str], Path]:
         return found
 
     return find
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[Rabbit]:
+    """A RabbitMQ node for the whole session, started by the first test that asks; `rabbit.vhost()` is a fresh place.
+
+    A test that stops or kills it starts it again. Where RabbitMQ is missing the test fails and says what to install.
+    """
+    with running(Rabbit) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL cluster for the whole session; `postgres.database()` is the URL of a fresh database."""
+    with running(Postgres) as node:
+        yield node
+
+
+def running(make: type[Node]) -> Node:
+    """A started node; where it is not installed the test fails, it is never skipped."""
+    try:
+        node = make()
+        node.start()
+    except NodeError as error:
+        pytest.fail(str(error), pytrace=False)
+    return node

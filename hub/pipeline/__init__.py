@@ -1,0 +1,149 @@
+"""The way of a record, from a source to every target that is owed it; each step may be killed and is taken again.
+
+    receive   fetch -> keep (T1) -> read, map inward -> take: number, place in line (T2) -> publish
+    deliver   consume -> claim (T3) -> map outward, write -> stage -> keep the bytes (T4) -> send -> finish (T5) -> ack
+    sweep     due, and what dead workers left -> ready (T6) -> publish what is first in line and was not seen for long
+
+The queue carries, the store decides: a message may be used only after it was claimed, and only the first open message
+of a child at a target can be. So nothing overtakes, and whatever the queue loses, doubles or shuffles is made good.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from hub.errors import DeclarationError
+from hub.pipeline.deliver import Deliverer
+from hub.pipeline.link import Link, mapping_digest
+from hub.pipeline.receive import Receiver
+from hub.pipeline.sweep import Sweeper
+from hub.pipeline.worker import Flow, Hook, Limits, no_hook
+from hub.queue import Queue
+from hub.seal import Keyring
+from hub.store import Store
+
+log = structlog.get_logger("hub")
+
+LEASE = 30.0
+"""Seconds that a worker's lease lasts."""
+IDLE = 0.5
+"""Seconds between two looks where there was nothing to do."""
+FLUSH = 5.0
+"""Seconds that the end waits for the broker's confirms."""
+CALM = 3
+"""With `once`: looks in a row, an idle time apart, that must find nothing to do."""
+
+
+class Hub:
+    """One process of the hub: the links it serves, their store and queue. `run` is called once."""
+
+    def __init__(
+        self,
+        links: list[Link],
+        store: Store,
+        queue: Queue,
+        ring: Keyring,
+        *,
+        limits: Limits | None = None,
+        lease: float = LEASE,
+        hook: Hook = no_hook,
+        notify: Callable[[dict[str, str]], None] | None = None,
+    ) -> None:
+        by_name = {link.name: link for link in links}
+        self.flow = Flow(by_name, store, queue, ring, limits=limits or Limits(), lease=lease)
+        self.flow.hook = hook
+        self.sources = [link for link in links if link.inlet is not None]
+        self.targets = [link for link in links if link.outlet is not None]
+        self.notify = notify
+        self._open = True
+
+    def stop(self) -> None:
+        """End cleanly: what is in hand is finished, the rest is given back. May be called from a signal handler."""
+        self.flow.stop()
+
+    def run(self, *, once: bool = False) -> int:
+        """Carry records until `stop`, or with `once` until nothing more can be done now.
+
+        0: nothing is left open; 1: something is (parked, waiting, its target is paused, its source cannot be read).
+        DeclarationError when our files are wrong.
+        """
+        flow = self.flow
+        self._begin()
+        receivers = [Receiver(flow, link) for link in self.sources]
+        deliverers = [Deliverer(flow, link) for link in self.targets]
+        sweeper = Sweeper(flow, self.targets, self.notify)
+        steps: list[tuple[str, Callable[[], bool], float]] = [("lease", sweeper.renew, flow.worker.lease / 6)]
+        steps += [("sweep", sweeper.step, sweeper.every)]
+        steps += [(one.name, one.step, IDLE) for one in receivers]
+        steps += [(one.name, one.step, 0.0) for one in deliverers]
+        threads = [threading.Thread(target=flow.go_on, args=step, name=step[0], daemon=True) for step in steps]
+        for thread in threads:
+            thread.start()
+        try:
+            self._watch(once, len(threads))
+        finally:
+            flow.stop()
+            for thread in threads:
+                thread.join()
+            self._end(deliverers)
+        if flow.failed is not None:
+            raise flow.failed
+        return int(self._open or (once and any(flow.troubles.values())))
+
+    def _begin(self) -> None:
+        """Become a worker, after looking whether the store and our files agree."""
+        flow = self.flow
+        flow.store.register([one.name for one in self.sources], [one.name for one in self.targets])
+        lacking = flow.store.orphans(list(flow.links))
+        if lacking:
+            raise DeclarationError(
+                f"the store has open messages of {', '.join(sorted(lacking))}, which this file lacks: "
+                "put the link back, or say 'ics-hub link rename OLD NEW'"
+            )
+        flow.mapping = mapping_digest(list(flow.links.values()))
+        flow.worker.enlist()
+        flow.agreed = flow.store.agree(flow.mapping, flow.worker.id)
+        if not flow.agreed:
+            log.error("other workers run with other mapping files; this one waits until they are the same")
+
+    def _watch(self, once: bool, parts: int) -> None:
+        """Wait until the hub is to end; with `once`, until every part took a step and nothing can be done now."""
+        calm, flow = 0, self.flow
+        while not flow.wait(IDLE) and (not once or calm < CALM):
+            try:
+                calm = calm + 1 if once and len(flow.troubles) == parts and self._is_idle() else 0
+            except Exception:  # the store is away: the threads say so
+                calm = 0
+
+    def _is_idle(self) -> bool:
+        """Whether nothing can be done now: all read, all sent but what is parked, waits, is held or is paused."""
+        store = self.flow.store
+        if any(link.inlet is not None and link.inlet.pending() for link in self.sources):
+            return False
+        return store.is_idle([one.name for one in self.sources])
+
+    def _end(self, deliverers: list[Deliverer]) -> None:
+        """Leave nothing behind that others would have to wait for."""
+        flow = self.flow
+
+        def flush() -> None:
+            flow.queue.flush(FLUSH)
+
+        for act in (*(one.close for one in deliverers), flush):
+            try:
+                act()
+            except Exception as error:
+                log.warning("ending", error=type(error).__name__)
+        try:
+            flow.store.dismiss(flow.worker.id)
+            self._open = any(flow.store.open_count(link.name) for link in self.targets)
+        except Exception as error:
+            log.warning("ending", error=type(error).__name__)
+        flow.queue.close()
+        flow.store.close()
+
+
+__all__ = ["LEASE", "Hub", "Limits", "Link"]

@@ -1,0 +1,212 @@
+"""From the queue to a target: consume, claim (T3), map, write, stage, keep the bytes (T4), send, finish (T5), ack."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from time import monotonic
+
+import structlog
+
+from hub.connect import Outlet
+from hub.errors import Refused, Unanswered, Unavailable
+from hub.message import Answer, Cause, Message, NotTried, Parcel, Sent
+from hub.pipeline.link import Link
+from hub.pipeline.reading import fault
+from hub.pipeline.worker import Flow
+from hub.pipeline.writing import write
+from hub.queue import Consumer, Delivery
+from hub.store import Claimed, Outcome, StoreDown
+
+log = structlog.get_logger("hub.deliver")
+
+TAKE = 0.5
+"""Seconds to wait for a first message."""
+PAUSE = (5.0, 300.0)
+"""Shortest and longest pause of a target that cannot be reached, in seconds; it doubles from one to the next."""
+WAIT = (2.0, 3600.0)
+"""Shortest and longest wait of one message that could not be sent, in seconds; it doubles with each attempt."""
+
+
+class Deliverer:
+    """What is owed to one target, sent. `step` is called again and again; it may be killed anywhere."""
+
+    def __init__(self, flow: Flow, link: Link) -> None:
+        self.flow, self.link = flow, link
+        self.name = f"target {link.name}"
+        self._consumer: Consumer | None = None
+        self._held: list[Delivery] = []
+        self._slot: int | None = None
+        self._free = 0.0
+        self._pauses = 0
+
+    def step(self) -> bool:
+        """Send one batch; whether there was anything to do."""
+        if not self._may_send():
+            self.close()
+            return False
+        if self._consumer is None:
+            self._consumer = self.flow.queue.consume(self.link.name, 2 * self.link.batch)
+        self._held = self._held or self._consumer.take(self.link.batch, TAKE)
+        if not self._held:
+            return False
+        messages = {one.message.number: one.message for one in self._held}
+        claimed = self._claim(messages, list(messages))
+        self._carry(claimed, messages)
+        for number in claimed.crashed:
+            if number in messages and not self.flow.stopping:
+                self._carry(self._claim(messages, [number], alone=True), messages)
+        self._consumer.ack(self._held)
+        self._held = []
+        return True
+
+    def close(self) -> None:
+        """Give back what was consumed and not used, and the slot."""
+        self._held = []
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+        if self._slot is not None:
+            self.flow.store.release_slot(self.link.name, self.flow.worker.id, self._slot)
+            self._slot = None
+
+    def _may_send(self) -> bool:
+        """Whether the hour, the rate, the mapping files, the target's pause and its slots let something go now."""
+        if not self.flow.agreed or not self._is_hour() or monotonic() < self._free:
+            return False
+        if self.flow.store.paused(self.link.name) > 0:
+            return False
+        if self.link.at_once is not None and self._slot is None:
+            self._slot = self.flow.store.lease_slot(self.link.name, self.flow.worker.id, self.link.at_once)
+            return self._slot is not None
+        return True
+
+    def _claim(self, messages: dict[int, Message], numbers: list[int], *, alone: bool = False) -> Claimed:
+        """Claim some; when the store fails in between, whatever it may have given us is given back first."""
+        try:
+            hints = [(number, messages[number].id) for number in numbers]
+            return self.flow.store.claim(self.flow.worker.id, self.link.name, hints, alone=alone)
+        except StoreDown:
+            self._give_back()
+            raise
+
+    def _carry(self, claimed: Claimed, messages: dict[int, Message]) -> None:
+        """Take claimed messages all the way to an outcome."""
+        claims = claimed.claims
+        if not claims:
+            return
+        worker, outcomes = self.flow.worker.id, []
+        again = {one.parcel.number: one.parcel for one in claims if one.parcel is not None}
+        fresh = [messages[one.number] for one in claims if one.parcel is None]
+        made = write(self.link, self.flow.links, self.flow.ring, fresh, self.flow.mapping)
+        outcomes += made.outcomes
+        staged, stopped = self._stage(made.parcels)
+        try:
+            kept = self.flow.store.prepare(worker, staged) if staged else []
+        except StoreDown:
+            self._give_back()
+            raise
+        ready = list(again.values()) + [one for one in kept if one is not None]
+        for parcel, mine in zip(staged, kept, strict=True):
+            if mine is None:
+                self._outlet.discard(parcel)
+        answers = self._send(ready)
+        for parcel in made.parcels[len(staged) :]:
+            ready.append(parcel)
+            answers.append(stopped or NotTried())
+        attempts = {one.number: one.attempts for one in claims}
+        for parcel, answer in zip(ready, answers, strict=True):
+            outcomes += [self._outcome(number, attempts.get(number, 1), answer) for number in parcel.numbers]
+        self._react(answers, claimed.probe)
+        self._finish(outcomes)
+        self._pace(len(claims))
+
+    @property
+    def _outlet(self) -> Outlet:
+        assert self.link.outlet is not None
+        return self.link.outlet
+
+    def _stage(self, parcels: list[Parcel]) -> tuple[list[Parcel], Unavailable | None]:
+        """Put bytes aside at the target, where it can; those done, and what ended it."""
+        done: list[Parcel] = []
+        for parcel in parcels:
+            try:
+                parcel.token = self._outlet.stage(parcel)
+            except Unavailable as error:
+                return done, error
+            done.append(parcel)
+        return done, None
+
+    def _send(self, parcels: list[Parcel]) -> list[Answer]:
+        """Send while the lease is sure to outlast it."""
+        answers: list[Answer] = []
+        step = max(self._outlet.parcels, 1)
+        for start in range(0, len(parcels), step):
+            some = parcels[start : start + step]
+            stop = answers and isinstance(answers[-1], Unavailable) and answers[-1].whole
+            if stop or not self.flow.worker.safe(self._outlet.limit):
+                answers += [NotTried()] * len(some)
+                continue
+            self.flow.hook("send.before", len(some))
+            try:
+                answers += self._outlet.send(some)
+            except Exception as error:
+                answers += [Unanswered(fault(error).reason)] * len(some)
+            self.flow.hook("send.after", len(some))
+        return answers
+
+    def _outcome(self, number: int, attempts: int, answer: Answer) -> Outcome:
+        """What an answer means for a message (FLOW: reactions)."""
+        if isinstance(answer, Sent):
+            return Outcome(number, "sent", receipt=answer.receipt)
+        if isinstance(answer, Refused):
+            return Outcome(number, "parked", cause=Cause("send", str(answer), target=self.link.name, answer="refused"))
+        if isinstance(answer, NotTried):
+            return Outcome(number, "ready", counted=False)
+        arrived = isinstance(answer, Unanswered)
+        if answer.whole:
+            return Outcome(number, "ready", counted=False, may_arrived=arrived)
+        cause = self._cause(answer)
+        if attempts >= self.link.attempts:
+            return Outcome(number, "parked", cause=cause, may_arrived=arrived)
+        longest = min(WAIT[0] * 2 ** (attempts - 1), WAIT[1])
+        due = answer.after if answer.after is not None else longest * random.uniform(0.5, 1.0)
+        return Outcome(number, "waiting", cause=cause, due=due, may_arrived=arrived)
+
+    def _cause(self, answer: Unavailable) -> Cause:
+        kind = "unanswered" if isinstance(answer, Unanswered) else "unavailable"
+        return Cause("send", str(answer), target=self.link.name, answer=kind)
+
+    def _react(self, answers: list[Answer], probe: bool) -> None:
+        """Pause the target when it is the target that failed; let it go on when something arrived."""
+        whole = next((one for one in answers if isinstance(one, Unavailable) and one.whole), None)
+        if whole is not None:
+            self._pauses += 1
+            longest = min(PAUSE[0] * 2 ** (self._pauses - 1), PAUSE[1])
+            seconds = whole.after if whole.after is not None else longest * random.uniform(0.5, 1.0)
+            self.flow.until_stored(lambda: self.flow.store.pause(self.link.name, seconds, self._cause(whole)))
+            log.warning("target paused", target=self.link.name, seconds=round(seconds), reason=str(whole))
+        elif any(isinstance(one, Sent | Refused) for one in answers):
+            self._pauses = 0
+            if probe and self.flow.until_stored(lambda: self.flow.store.resume(self.link.name)):
+                log.info("target is back", target=self.link.name)
+
+    def _finish(self, outcomes: list[Outcome]) -> None:
+        """Mark what became of each, for as long as it takes: the target has them, and only this process knows."""
+        worker = self.flow.worker.id
+        following = self.flow.until_stored(lambda: self.flow.store.finish(worker, self.link.name, outcomes))
+        self.flow.publish(following or [])
+
+    def _give_back(self) -> None:
+        worker = self.flow.worker.id
+        self.flow.until_stored(lambda: self.flow.store.give_back(worker, self.link.name))
+
+    def _is_hour(self) -> bool:
+        return self.link.hours is None or self.link.hours.open(datetime.now())
+
+    def _pace(self, sent: int) -> None:
+        if self.link.rate:
+            self._free = max(self._free, monotonic()) + sent / self.link.rate
+
+
+__all__ = ["Deliverer"]

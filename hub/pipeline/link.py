@@ -1,0 +1,82 @@
+"""A link as the flow uses it: adapter, mappings and connection of one system, loaded and ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from hub.adapter import Adapter, Theirs
+from hub.errors import RecordError
+from hub.mapping import AnyMapping, load
+from hub.mapping.declare import roots
+from hub.model import ChildRecord
+
+if TYPE_CHECKING:
+    from hub.connect import Inlet, Outlet
+
+
+class Window(Protocol):
+    """When a target may be sent to."""
+
+    def open(self, now: datetime) -> bool:
+        """Whether a moment, in local time, lies in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Link:
+    """One system. inlet: where its documents come from; outlet: where its records go; targets: who is owed its records.
+
+    park: a bad value parks the record. strict: so does a field that the format requires and that cannot be filled.
+    records: most in one parcel. batch: most messages claimed at once. attempts: after which a message is parked. rate:
+    records a second, None for no limit. hours: when it may be sent to. at_once: connections over all processes.
+    """
+
+    name: str
+    adapter: Adapter
+    mappings: dict[str, AnyMapping]
+    inlet: Inlet | None = None
+    outlet: Outlet | None = None
+    targets: tuple[str, ...] = ()
+    park: bool = False
+    strict: bool = False
+    records: int = 1
+    batch: int = 100
+    attempts: int = 8
+    rate: float | None = None
+    hours: Window | None = None
+    at_once: int | None = None
+    overlays: tuple[Path, ...] = field(default=(), repr=False)
+
+    def reader(self, theirs: Theirs) -> AnyMapping:
+        """The mapping that reads a record of theirs; RecordError when there is none."""
+        found = self.mappings.get(theirs.kind)
+        if found is None:
+            raise RecordError("no mapping reads this kind of record", place=theirs.place)
+        return found
+
+    def writer(self, source: Link | None, kind: str) -> AnyMapping:
+        """The mapping that writes a record for this system: of the same kind if both speak one format."""
+        same = source is not None and source.adapter is self.adapter
+        return (self.mappings.get(kind) if same else None) or next(iter(self.mappings.values()))
+
+    def edition(self, record: ChildRecord) -> str:
+        """The edition to write: the record's own if it came from here, else the newest."""
+        source = record.source
+        own = source.edition if source and source.link == self.name else ""
+        return own if isinstance(own, str) and own else self.adapter.editions[-1]
+
+
+def mapping_digest(links: list[Link]) -> str:
+    """A digest of every file that says what fields mean for these links: equal in processes that would map alike."""
+    made = blake2b(digest_size=16)
+    for root in sorted({root for link in links for root in roots(link.overlays)}):
+        for file in sorted(path for path in root.rglob("*") if path.suffix in (".toml", ".csv")):
+            made.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
+    return made.hexdigest()
+
+
+__all__ = ["Link", "load", "mapping_digest"]

@@ -1,0 +1,113 @@
+"""From a kept document to what the store takes: each record read, mapped inward, named; a bad one keeps its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hub.adapter import Theirs
+from hub.errors import DeclarationError, RecordError
+from hub.mapping import AnyMapping, Finding
+from hub.mapping.numbers import nhs_number_fault, upn_fault
+from hub.message import Cause
+from hub.model import ChildRecord, digest, encode
+from hub.pipeline.link import Link
+from hub.seal import Keyring
+from hub.store import Incoming
+from hub.wire import Document
+
+CHECKS = {"nhs": nhs_number_fault, "upn": upn_fault}
+"""The identifiers under which records of different sources meet, if their check digit holds."""
+
+
+def read(link: Link, ring: Keyring, document: Document, number: int, position: int) -> Iterator[Incoming]:
+    """Every record of a document from a position on, in order; one that fails comes as failed, in its place.
+
+    number: of the document in the store. RecordError when nothing more of the document can be read.
+    """
+    try:
+        for ordinal, theirs in enumerate(link.adapter.read(document)):
+            if ordinal >= position:
+                yield _incoming(link, ring, number, ordinal, theirs)
+    except (RecordError, DeclarationError, MemoryError):
+        raise
+    except Exception as error:
+        raise fault(error) from None
+
+
+def _incoming(link: Link, ring: Keyring, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
+    own = theirs.id if isinstance(theirs, Theirs) else ""
+    kind = theirs.kind if isinstance(theirs, Theirs) else ""
+    try:
+        if isinstance(theirs, RecordError):
+            raise theirs
+        mapping = link.reader(theirs)
+        found = mapping.inward(theirs, link.name, park=link.park)
+        return _mapped(link, ring, (number, ordinal), mapping, theirs, found.record, found.findings)
+    except RecordError as error:
+        cause = Cause.of("inward", error)
+    except (DeclarationError, MemoryError):
+        raise
+    except Exception as error:
+        cause = Cause.of("inward", fault(error))
+    return Incoming(
+        ordinal=ordinal,
+        child=child_key(ring, link.name, own, number, ordinal),
+        kind=kind,
+        body=b"",
+        digest="",
+        failed=cause,
+        targets=link.targets,
+    )
+
+
+def _mapped(
+    link: Link,
+    ring: Keyring,
+    at: tuple[int, int],
+    mapping: AnyMapping,
+    theirs: Theirs,
+    record: ChildRecord,
+    findings: list[Finding],
+) -> Incoming:
+    said = record.source.id if record.source else ""
+    own = theirs.id or (said if isinstance(said, str) else "")
+    return Incoming(
+        ordinal=at[1],
+        child=child_key(ring, link.name, own, *at),
+        places=tuple(places(ring, record)),
+        carries=mapping.carries or "state",
+        digest=digest(record),
+        kind=theirs.kind,
+        body=encode(record),
+        findings=tuple(Cause("inward", one.kind, one.row, one.table) for one in findings),
+        targets=link.targets,
+    )
+
+
+def child_key(ring: Keyring, source: str, own: str, document: int, ordinal: int) -> bytes:
+    """The key of a child at a source; a record without an id of its own is a child of its own."""
+    if own:
+        return ring.name("child", source, own)
+    return ring.name("child", source, "document", document, ordinal)
+
+
+def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
+    """The keys under which records of any source about this child meet: its valid NHS numbers and UPNs."""
+    person = record.person
+    for one in (person.identifiers or ()) if person else ():
+        fault_of = CHECKS.get(one.system) if isinstance(one.system, str) else None
+        if fault_of is not None and isinstance(one.value, str) and one.removed is not True and not fault_of(one.value):
+            yield ring.name(str(one.system), one.value)
+
+
+def fault(error: Exception) -> RecordError:
+    """A fault of the hub itself, as an error that shows no value: its own message might."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
+    return RecordError(f"a fault of the hub itself ({type(error).__name__}{where}); please report it")
+
+
+__all__ = ["child_key", "fault", "places", "read"]

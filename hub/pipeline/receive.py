@@ -1,0 +1,107 @@
+"""From a source to messages: fetch, keep (T1), read and take (T2), publish. One reader a source, documents in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from time import monotonic
+
+from hub.errors import RecordError
+from hub.message import Cause
+from hub.pipeline.link import Link
+from hub.pipeline.reading import read
+from hub.pipeline.worker import Flow
+from hub.store import Incoming, Unread
+
+BATCH = 100
+"""Records taken in one transaction."""
+LOOK = 1.0
+"""Seconds between two looks at a source that had nothing."""
+ROOM = 1.0
+"""Seconds for which an answer to "is there room?" is believed."""
+
+
+class Receiver:
+    """What one source has, taken in. `step` is called again and again; it may be killed anywhere."""
+
+    def __init__(self, flow: Flow, link: Link) -> None:
+        self.flow, self.link = flow, link
+        self.name = f"source {link.name}"
+        self._asked, self._room = -ROOM, True
+
+    def step(self) -> bool:
+        """Take in what there is now; whether there was anything. Unavailable when the source cannot be reached."""
+        store, link = self.flow.store, self.link
+        if not store.lease_source(link.name, self.flow.worker.id):
+            return False
+        worked = False
+        for unread in store.unread(link.name):
+            worked = self._read(unread) or worked
+        if self._is_room():
+            worked = self._fetch() or worked
+        return worked
+
+    def _fetch(self) -> bool:
+        inlet, worked = self.link.inlet, False
+        assert inlet is not None
+        for arrival in inlet.fetch():
+            kept = self.flow.store.keep(self.link.name, arrival.name, arrival.document)
+            inlet.settle(arrival)
+            worked = True
+            if kept.new:
+                self._read(Unread(kept.document, 0, arrival.name))
+            if self.flow.stopping or not self._is_room():
+                break
+        return worked
+
+    def _read(self, unread: Unread) -> bool:
+        """Read one kept document from where its reading stands; whether anything was taken."""
+        store, at = self.flow.store, unread.position
+        found = read(self.link, self.flow.ring, store.document(unread.document), unread.document, at)
+        worked = False
+        for batch, error in _batches(found):
+            while not self._is_room():
+                if self.flow.wait(LOOK) or not self._leased():
+                    return worked
+            if self.flow.stopping:
+                return worked
+            done = error is not None or len(batch) < BATCH
+            stopped = Cause.of("inward", error) if error else None
+            taken = store.take(
+                self.flow.worker.id, self.link.name, unread.document, at, batch, done=done, stopped=stopped
+            )
+            self.flow.publish(taken.messages)
+            at, worked = at + len(batch), True
+        return worked
+
+    def _leased(self) -> bool:
+        return self.flow.store.lease_source(self.link.name, self.flow.worker.id)
+
+    def _is_room(self) -> bool:
+        """Whether every target and the disk can take more."""
+        now = monotonic()
+        if now - self._asked >= ROOM:
+            limits = self.flow.limits
+            self._room = limits.disk_free() and all(
+                self.flow.store.open_count(target) < limits.open for target in self.link.targets
+            )
+            self._asked = now
+        return self._room
+
+
+def _batches(found: Iterable[Incoming]) -> Iterator[tuple[list[Incoming], RecordError | None]]:
+    """Batches in order; the last is short (perhaps empty), or comes with what ended the reading."""
+    stream = iter(found)
+    while True:
+        batch: list[Incoming] = []
+        try:
+            batch.extend(islice(stream, BATCH))
+        except RecordError as error:
+            yield batch, error
+            return
+        yield batch, None
+        if len(batch) < BATCH:
+            return
+
+
+__all__ = ["Receiver"]

@@ -1,0 +1,55 @@
+"""Everything that must survive: documents, records, messages, who has them, and what became of them.
+
+The queue carries, the store decides. `Store` is the way in; the modules behind it each own one of the flow's steps.
+"""
+
+from hub.store.database import Hook
+from hub.store.facts import (
+    LEASE,
+    Attempt,
+    CauseRow,
+    Claim,
+    Claimed,
+    Incoming,
+    Kept,
+    LeaseLost,
+    Outcome,
+    Purged,
+    SourceStatus,
+    Status,
+    StoreDown,
+    Swept,
+    Taken,
+    TargetStatus,
+    Trace,
+    Unread,
+    WorkerStatus,
+)
+from hub.store.migrations import upgrade, version
+from hub.store.store import Store
+
+__all__ = [
+    "LEASE",
+    "Attempt",
+    "CauseRow",
+    "Claim",
+    "Claimed",
+    "Hook",
+    "Incoming",
+    "Kept",
+    "LeaseLost",
+    "Outcome",
+    "Purged",
+    "SourceStatus",
+    "Status",
+    "Store",
+    "StoreDown",
+    "Swept",
+    "Taken",
+    "TargetStatus",
+    "Trace",
+    "Unread",
+    "WorkerStatus",
+    "upgrade",
+    "version",
+]

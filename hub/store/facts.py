@@ -1,0 +1,255 @@
+"""What goes into the store and comes out of it, and its two errors of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.errors import HubError
+from hub.message import Cause, Message, Parcel
+
+LEASE = 30.0
+"""Seconds a worker lives after it enlisted or renewed, by the database's clock."""
+LONE_CRASHES = 3
+"""Times in a row that a message may take its worker down while it was claimed alone; then it is parked."""
+OPEN = ("ready", "sending", "waiting", "parked")
+CLOSED = ("sent", "withheld", "superseded", "set aside")
+
+
+class StoreDown(HubError):
+    """The database cannot be used now (down, full, refuses us). Nothing is known to be committed: ask again later."""
+
+
+class LeaseLost(HubError):
+    """This worker does not read that source now, or the document was read further by another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One record of a document, as T2 keeps it.
+
+    child: 16 bytes, its child key; places: keys of its identifiers besides (16 bytes each). carries: state, change or
+    event. digest: of the content, named before it is kept. body: the record as `hub.model.encode` gives it, or theirs
+    when `failed` says why it could not be read; plain, sealed by the store. targets: who is owed it. merge: the
+    child key that this record says is superseded by `child`. findings: what went well enough, for the list of causes.
+    """
+
+    ordinal: int
+    child: bytes
+    kind: str
+    body: bytes = field(repr=False)
+    digest: str
+    targets: tuple[str, ...]
+    places: tuple[bytes, ...] = ()
+    carries: str = "state"
+    removal: bool = False
+    failed: Cause | None = None
+    findings: tuple[Cause, ...] = ()
+    merge: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """T1's answer. new: False when the same document was kept before; its number then is the old one."""
+
+    document: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A document with records left to take. position: the ordinal that comes next, from 0."""
+
+    document: int
+    position: int
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """T2's answer. messages: those first in line, to be published now. new, unchanged: records. position: the next."""
+
+    messages: list[Message]
+    new: int
+    unchanged: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that this worker owns now. attempts: counted ones before this; crashes: since the last answer.
+
+    parcel: its bytes, if they were kept before (the same must be sent again); shared by all the messages in it.
+    """
+
+    number: int
+    id: bytes
+    source: str
+    kind: str
+    attempts: int
+    crashes: int
+    generation: int
+    parcel: Parcel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """T3's answer. crashed: hints to be claimed one by one with `alone=True`. probe: this is the one try of a paused
+    target; paused: the target takes nothing now, or another has the one try."""
+
+    claims: list[Claim]
+    crashed: list[int] = field(default_factory=list)
+    probe: bool = False
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of a message: sent, withheld, waiting, parked, or ready (given back).
+
+    due: seconds from now, when waiting. may_arrived: the target may have it all the same. counted: as an attempt.
+    receipt: what proves that it was sent. All messages of one parcel should end alike.
+    """
+
+    number: int
+    state: str
+    cause: Cause | None = None
+    due: float | None = None
+    may_arrived: bool = False
+    counted: bool = True
+    receipt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """T6's counts of messages: due ones made ready, those of dead workers made ready, of these parked; and workers."""
+
+    due: int
+    dead: int
+    parked: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """One line of `failures`. count, children: open messages parked or waiting for it, and their child keys.
+
+    held: messages behind them. states: count by state. findings: records that went on all the same. documents: that
+    could not be read (further). first, last: seconds since 1970.
+    """
+
+    id: int
+    cause: Cause
+    count: int
+    children: int
+    held: int
+    first: float
+    last: float
+    states: Mapping[str, int]
+    findings: int
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One time a message was with a worker. outcome: a state, or `crash`. Times: seconds since 1970."""
+
+    tried: int
+    worker: str
+    started: float
+    ended: float
+    outcome: str
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All that is known of one message. What may hold values of a record is opened only when asked for."""
+
+    number: int
+    id: bytes
+    source: str
+    target: str
+    kind: str
+    state: str
+    document: int
+    ordinal: int
+    version: int
+    carries: str
+    removal: bool
+    generation: int
+    attempts: int
+    crashes: int
+    created: float
+    changed: float
+    due: float | None
+    may_arrived: bool
+    receipt: str
+    cause: Cause | None
+    superseded_by: int | None
+    behind: list[int]
+    history: list[Attempt]
+    parcel: int | None
+    document_kept: float
+    findings: list[Cause]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """states: open messages by state; held: those not first in line. oldest: age in seconds, None without any."""
+
+    name: str
+    states: Mapping[str, int]
+    held: int
+    oldest: float | None
+    paused: float
+    cause: Cause | None
+    generation: int
+
+    @property
+    def open(self) -> int:
+        """Open messages."""
+        return sum(self.states.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """unread: documents; failed: documents that could not be read to the end; unchanged: records equal to the last."""
+
+    name: str
+    unread: int
+    failed: int
+    unchanged: int
+    reader: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """left: seconds of its lease; below zero: over, and not yet given up."""
+
+    id: int
+    host: str
+    pid: int
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `ics-hub status` shows. audit: digest of the last entry, "" without any."""
+
+    targets: list[TargetStatus]
+    sources: list[SourceStatus]
+    workers: list[WorkerStatus]
+    mapping_set: str
+    audit: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge took, or would take. overdue: open messages past that age, which are never taken."""
+
+    messages: int
+    records: int
+    documents: int
+    overdue: int

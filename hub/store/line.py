@@ -1,0 +1,90 @@
+"""The line: who is first in all its places, what comes next when places are freed, and messages as they travel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from hub.message import Message
+from hub.store.database import Work
+from hub.store.shelf import Shelf
+from hub.store.statements import Sql
+
+_FIRSTS = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND m.state = 'ready' AND {first}
+    ORDER BY m.number {skip m}""")
+_FREE = Sql("DELETE FROM place WHERE number {in numbers} RETURNING target, key")
+_HEADS = Sql("""SELECT (SELECT min(q.number) FROM place q WHERE q.target = :target AND q.key = keys.value)
+    FROM {each keys}""")
+_PUBLISHED = Sql("UPDATE message SET published = {now} WHERE number {in numbers}")
+_MESSAGES = Sql("""SELECT m.number, m.id, m.target, m.source, r.kind, m.document, m.ordinal, r.sealed
+    FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
+    WHERE m.number {in numbers} ORDER BY m.number""")
+_PAUSED = Sql("SELECT link FROM target WHERE paused IS NOT NULL")
+
+
+def record_bound(document: int, ordinal: int) -> bytes:
+    """What the seal of a record is bound to."""
+    return b"record:%d:%d" % (document, ordinal)
+
+
+class Line(Shelf):
+    """Reading and publishing messages in their order."""
+
+    def body(self, numbers: Iterable[int]) -> list[Message]:
+        """Whole messages by their numbers, in line order."""
+        wanted = list(numbers)
+        return self.database.read(lambda work: self.messages(work, wanted))
+
+    def messages(self, work: Work, numbers: list[int]) -> list[Message]:
+        """Whole messages, in line order."""
+        if not numbers:
+            return []
+        return [
+            Message(
+                row[0],
+                row[1],
+                self.link_name(work, row[2]),
+                self.link_name(work, row[3]),
+                row[4],
+                record_bound(row[5], row[6]),
+                row[7],
+            )
+            for row in work.rows(_MESSAGES, numbers=numbers)
+        ]
+
+    def publish(self, work: Work, numbers: list[int]) -> list[Message]:
+        """Those of the numbers that are ready and first in all their places, marked as published now.
+
+        What another transaction has locked is left out: it is being published or claimed there.
+        """
+        firsts = [row[0] for row in work.rows(_FIRSTS, numbers=numbers)] if numbers else []
+        if firsts:
+            work.run(_PUBLISHED, numbers=firsts)
+        return self.messages(work, firsts)
+
+
+def firsts(work: Work, numbers: list[int]) -> set[int]:
+    """Which of these are ready and first in all their places."""
+    return {row[0] for row in work.rows(_FIRSTS, numbers=numbers)} if numbers else set()
+
+
+def mark_published(work: Work, numbers: list[int]) -> None:
+    """These are on their way to the queue, or were looked at and found held."""
+    if numbers:
+        work.run(_PUBLISHED, numbers=numbers)
+
+
+def free(work: Work, numbers: list[int]) -> list[int]:
+    """Give up the places of messages that are no longer open; the numbers that stand first there now."""
+    freed: defaultdict[int, set[int]] = defaultdict(set)
+    for target, key in work.rows(_FREE, numbers=numbers) if numbers else []:
+        freed[target].add(key)
+    heads: set[int] = set()
+    for target, keys in freed.items():
+        heads.update(row[0] for row in work.rows(_HEADS, target=target, keys=sorted(keys)) if row[0] is not None)
+    return sorted(heads)
+
+
+def paused_targets(work: Work) -> set[int]:
+    """Targets to which nothing is published now."""
+    return {row[0] for row in work.rows(_PAUSED)}

@@ -1,0 +1,137 @@
+"""Purge: what is closed and old goes, but never an open message, nor a child's newest at a target, nor a head."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from hub.store.database import Work
+from hub.store.facts import CLOSED, Purged
+from hub.store.shelf import Shelf
+from hub.store.statements import Sql
+
+_STEP = 2000
+"""Rows looked at in one transaction."""
+
+_NOW = Sql("SELECT {now}")
+_WALK = Sql("""SELECT m.number, m.state, m.ended FROM message m WHERE m.number > :last
+    ORDER BY m.number LIMIT :limit""")
+_NOT_NEWEST = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND EXISTS (SELECT 1 FROM message n
+    WHERE n.key = m.key AND n.target = m.target AND n.number > m.number)""")
+_ATTEMPTS = Sql("DELETE FROM attempt WHERE number {in numbers}")
+_MESSAGES = Sql("DELETE FROM message WHERE number {in numbers} AND ended IS NOT NULL")
+_OLD_PARCELS = Sql("""SELECT p.number, p.numbers FROM parcel p WHERE p.number > :last AND p.created < :before
+    ORDER BY p.number LIMIT :limit""")
+_HOLDERS = Sql("SELECT m.parcel FROM message m WHERE m.number {in numbers} AND m.parcel IS NOT NULL")
+_PARCELS = Sql("DELETE FROM parcel WHERE number {in numbers}")
+_DOCUMENTS = Sql("""SELECT d.id FROM document d WHERE d.id > :last AND d.done AND d.kept < :before
+    ORDER BY d.id LIMIT :limit""")
+_OPEN = Sql("SELECT DISTINCT document FROM message WHERE ended IS NULL")
+_UNUSED = Sql("""SELECT r.ordinal FROM record r WHERE r.document = :document AND r.ordinal > :last
+    AND NOT EXISTS (SELECT 1 FROM message m WHERE m.key = r.key AND m.document = r.document AND m.ordinal = r.ordinal)
+    AND NOT EXISTS (SELECT 1 FROM key k WHERE k.id = r.key AND k.document = r.document AND k.ordinal = r.ordinal)
+    ORDER BY r.ordinal LIMIT :limit""")
+_FINDINGS = Sql("DELETE FROM finding WHERE document = :document AND ordinal {in ordinals}")
+_RECORDS = Sql("DELETE FROM record WHERE document = :document AND ordinal {in ordinals}")
+_CHUNKS = Sql("DELETE FROM chunk WHERE document = :document")
+_DOCUMENT = Sql("""DELETE FROM document WHERE id = :document
+    AND NOT EXISTS (SELECT 1 FROM record r WHERE r.document = document.id)""")
+_OVERDUE = Sql("SELECT count(*) FROM message WHERE ended IS NULL AND created < :before")
+
+
+class _Undo(Exception):
+    """Ends a trial run."""
+
+
+class Purging(Shelf):
+    """Taking away what is old."""
+
+    def purge(self, older: float, states: Collection[str] = CLOSED, *, dry_run: bool = False) -> Purged:
+        """Take away messages closed for `older` seconds in one of `states`, and records and documents as old that
+        nothing needs any more. Open messages, each child's newest at each target, and heads of children stay.
+
+        dry_run: count only.
+        """
+        if not set(states) <= set(CLOSED):
+            raise ValueError("only closed messages are purged: " + ", ".join(CLOSED))
+        before = float(self.database.read(lambda work: work.value(_NOW))) - older
+        counts: dict[str, int] = {"messages": 0, "records": 0, "documents": 0}
+        if dry_run:
+            counts = self._try_out(before, states)
+        else:
+            for step in _steps(before, set(states)):
+                for name, count in self.database.write(step).items():
+                    counts[name] += count
+        overdue = int(self.database.read(lambda work: work.value(_OVERDUE, before=before)))
+        return Purged(counts["messages"], counts["records"], counts["documents"], overdue)
+
+    def _try_out(self, before: float, states: Collection[str]) -> dict[str, int]:
+        counts: dict[str, int] = {}
+
+        def act(work: Work) -> None:
+            counts.update(messages=0, records=0, documents=0)
+            for step in _steps(before, set(states)):
+                for name, count in step(work).items():
+                    counts[name] += count
+            raise _Undo
+
+        try:
+            self.database.write(act)
+        except _Undo:
+            return counts
+        raise AssertionError("unreachable")
+
+
+def _steps(before: float, states: set[str]) -> Iterator[Callable[[Work], dict[str, int]]]:
+    """The steps of a purge; each may be run again, and the next is made when it was."""
+    for take in (_messages, _parcels, _documents):
+        last: list[int] = [0]
+        while last:
+            at, last = last[0], []
+
+            def step(work: Work, take: Any = take, at: int = at, last: list[int] = last) -> dict[str, int]:
+                last.clear()
+                seen, counts = take(work, at, before, states)
+                last.extend(seen)
+                return dict(counts)
+
+            yield step
+
+
+def _messages(work: Work, last: int, before: float, states: set[str]) -> tuple[list[int], dict[str, int]]:
+    rows = work.rows(_WALK, last=last, limit=_STEP)
+    old = [row.number for row in rows if row.state in states and row.ended is not None and row.ended < before]
+    gone = [row[0] for row in work.rows(_NOT_NEWEST, numbers=old)] if old else []
+    if gone:
+        work.run(_ATTEMPTS, numbers=gone)
+        work.run(_MESSAGES, numbers=gone)
+    return [rows[-1].number] if rows else [], {"messages": len(gone)}
+
+
+def _parcels(work: Work, last: int, before: float, states: set[str]) -> tuple[list[int], dict[str, int]]:
+    """Those that no message has, or has any more."""
+    rows = work.rows(_OLD_PARCELS, last=last, before=before, limit=_STEP)
+    members = sorted({number for row in rows for number in json.loads(row.numbers)})
+    held = {row[0] for row in work.rows(_HOLDERS, numbers=members)} if members else set()
+    gone = [row.number for row in rows if row.number not in held]
+    if gone:
+        work.run(_PARCELS, numbers=gone)
+    return [rows[-1].number] if rows else [], {}
+
+
+def _documents(work: Work, last: int, before: float, states: set[str]) -> tuple[list[int], dict[str, int]]:
+    """One document a step: its unused records; its bytes, unless one of its messages is open; its row, when empty."""
+    row = work.row(_DOCUMENTS, last=last, before=before, limit=1)
+    if row is None:
+        return [], {}
+    document, counts, at = row.id, {"records": 0, "documents": 0}, -1
+    while ordinals := [found[0] for found in work.rows(_UNUSED, document=document, last=at, limit=_STEP)]:
+        work.run(_FINDINGS, document=document, ordinals=ordinals)
+        work.run(_RECORDS, document=document, ordinals=ordinals)
+        counts["records"] += len(ordinals)
+        at = ordinals[-1]
+    if document not in {found[0] for found in work.rows(_OPEN)}:
+        counts["documents"] += bool(work.run(_CHUNKS, document=document))
+        work.run(_DOCUMENT, document=document)
+    return [document], counts

@@ -1,0 +1,159 @@
+"""SQL written once for both databases: a few words in braces stand for what they say differently.
+
+`{now}`: seconds since 1970. `{in numbers}`: among a list of numbers, `{in names bytes}`: among names of bytes.
+`{each keys}`: a table named `keys` with a column `value`, from a list of numbers. `{lock m}`, `{skip m}`, `{share m}`:
+lock the rows of `m`, waiting for them, or leaving out those that another has; keep `m` from being locked or deleted.
+On SQLite, where one writes at a time, locks are nothing. `{first}`: whether message `m` is first in all its places.
+
+Lists travel as text, one parameter each: on PostgreSQL an array, on SQLite JSON. That is several times cheaper than a
+parameter a value, and keeps each statement's text the same whatever the length.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Table
+
+Value = int | float | str | bytes | bool | None
+
+_FIRST = """(SELECT count(*) FROM place p WHERE p.number = m.number AND EXISTS (
+    SELECT 1 FROM place q WHERE q.target = p.target AND q.key = p.key AND q.number < p.number)) = 0"""
+# A counting subquery is judged once for each row that passed the other conditions; a plain NOT EXISTS could be turned
+# into one pass over all places by a planner with old statistics.
+_PLAIN = {
+    "postgresql": {"now": "CAST(extract(epoch FROM statement_timestamp()) AS double precision)", "first": _FIRST},
+    "sqlite": {"now": "((julianday('now') - 2440587.5) * 86400.0)", "first": _FIRST},
+}
+_LOCKS = {"lock": "FOR UPDATE OF {}", "skip": "FOR UPDATE OF {} SKIP LOCKED", "share": "FOR KEY SHARE OF {}"}
+_ARRAYS = {"BIGINT": "bigint", "INTEGER": "bigint", "TEXT": "text", "BOOLEAN": "boolean", "BLOB": "bytea"}
+
+
+@dataclass(frozen=True)
+class Sql:
+    """One statement, as each database wants it."""
+
+    text: str
+
+    @cached_property
+    def postgresql(self) -> str:
+        """For psycopg."""
+        said = re.sub(r"\{([^}]+)\}", lambda found: _word("postgresql", *found[1].split()), self.text)
+        return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", said)
+
+    @cached_property
+    def sqlite(self) -> str:
+        """For sqlite3."""
+        return re.sub(r"\{([^}]+)\}", lambda found: _word("sqlite", *found[1].split()), self.text)
+
+
+def _word(dialect: str, word: str, name: str = "", kind: str = "") -> str:
+    if word in _PLAIN[dialect]:
+        return _PLAIN[dialect][word]
+    if word in _LOCKS:
+        return _LOCKS[word].format(name) if dialect == "postgresql" else ""
+    if dialect == "postgresql":
+        array = f"CAST(:{name} AS {'bytea' if kind == 'bytes' else 'bigint'}[])"
+        return {"in": f"= ANY({array})", "each": f"unnest({array}) AS {name}(value)"}[word]
+    value = "unhex(value)" if kind == "bytes" else "value"
+    return {"in": f"IN (SELECT {value} FROM json_each(:{name}))", "each": f"json_each(:{name}) AS {name}"}[word]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The same insert or update for many rows. columns: of each row, in order; the rest is the same for all.
+
+    For an update the first column says which row. same: `column=expression` with named parameters, such as
+    `document=:document, kept={now}`.
+    """
+
+    table: Table
+    columns: str
+    same: str = ""
+    update: bool = False
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The columns of each row."""
+        return self.columns.split()
+
+    @cached_property
+    def _same(self) -> list[tuple[str, str]]:
+        found = []
+        for pair in filter(None, self.same.split(", ")):
+            column, _, expression = pair.partition("=")
+            found.append((column, expression))
+        return found
+
+    @cached_property
+    def postgresql(self) -> str:
+        """One statement over arrays."""
+        kinds = [str(self.table.c[name].type).split("(")[0] for name in self.names]
+        arrays = ", ".join(
+            f"CAST(:r_{name} AS {_ARRAYS.get(kind, 'double precision')}[])"
+            for name, kind in zip(self.names, kinds, strict=True)
+        )
+        rows = f"unnest({arrays}) AS r({', '.join(self.names)})"
+        if self.update:
+            sets = [f"{name} = r.{name}" for name in self.names[1:]] + [f"{name} = {said}" for name, said in self._same]
+            key = self.names[0]
+            text = f"UPDATE {self.table.name} AS t SET {', '.join(sets)} FROM {rows} WHERE t.{key} = r.{key}"
+        else:
+            columns = [*self.names, *(name for name, _ in self._same)]
+            values = [*(f"r.{name}" for name in self.names), *(said for _, said in self._same)]
+            text = f"INSERT INTO {self.table.name} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {rows}"
+        return Sql(text).postgresql
+
+    @cached_property
+    def sqlite(self) -> tuple[str, list[str]]:
+        """A statement to be run for each row, with numbered parameters, and the names of those after the columns."""
+        after: list[str] = []
+
+        def numbered(found: re.Match[str]) -> str:
+            if found[1] not in after:
+                after.append(found[1])
+            return f"?{len(self.names) + after.index(found[1]) + 1}"
+
+        same = [(name, re.sub(r":(\w+)", numbered, said)) for name, said in self._same]
+        values = [f"?{place}" for place in range(1, len(self.names) + 1)]
+        if self.update:
+            sets = [f"{name} = {value}" for name, value in zip(self.names[1:], values[1:], strict=True)]
+            sets += [f"{name} = {said}" for name, said in same]
+            text = f"UPDATE {self.table.name} AS t SET {', '.join(sets)} WHERE t.{self.names[0]} = ?1"
+        else:
+            columns = [*self.names, *(name for name, _ in same)]
+            values += [said for _, said in same]
+            text = f"INSERT INTO {self.table.name} ({', '.join(columns)}) VALUES ({', '.join(values)})"
+        return Sql(text).sqlite, after
+
+
+def array(values: Iterable[Any]) -> str:
+    """A list as PostgreSQL reads it."""
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: Value) -> str:
+    if value is None:
+        return "NULL"
+    if value is True or value is False:
+        return "t" if value else "f"
+    if isinstance(value, bytes):
+        return '"\\\\x' + value.hex() + '"'
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)
+
+
+def listed(values: Sequence[Any]) -> str:
+    """A list as SQLite reads it."""
+    return json.dumps([value.hex() if isinstance(value, bytes) else value for value in values])
+
+
+def clean(text: str) -> str:
+    """Text that both databases take: without NUL, without halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

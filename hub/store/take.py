@@ -1,0 +1,266 @@
+"""T2: a batch of records read from a document becomes records, messages and places in line, or is found unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from hub.errors import DeclarationError
+from hub.message import Cause, Message
+from hub.store import schema
+from hub.store.database import Work
+from hub.store.facts import Incoming, LeaseLost, Taken
+from hub.store.line import Line, firsts, free, record_bound
+from hub.store.statements import Rows, Sql
+
+_READER = Sql("""SELECT d.position FROM source s JOIN document d ON d.link = s.link WHERE s.link = :link
+    AND s.reader = :worker AND d.id = :document AND d.position = :position AND NOT d.done {lock s}""")
+# Missing keys are made in sorted order, then all are locked in sorted order, each in a statement of its own that sees
+# what others committed meanwhile. Nobody who holds a lock of the second step waits in the first: no deadlock.
+_MAKE_KEYS = {
+    False: Sql("""INSERT INTO key (name) SELECT n FROM unnest(CAST(:names AS bytea[])) AS names(n)
+        WHERE NOT EXISTS (SELECT 1 FROM key k WHERE k.name = n) ORDER BY n ON CONFLICT (name) DO NOTHING"""),
+    True: Sql("INSERT OR IGNORE INTO key (name) SELECT unhex(value) FROM json_each(:names)"),
+}
+_KEYS = Sql("""SELECT k.name, k.id, k.version, k.content, k.alias FROM key k WHERE k.name {in names bytes}
+    ORDER BY k.name {lock k}""")
+_ALIASES = Sql("""SELECT k.id, k.alias FROM key k WHERE k.id {in ids} ORDER BY k.name {lock k}""")
+_ALIAS = Sql("UPDATE key SET alias = :alias WHERE id = :id")
+_TARGETS = Sql("SELECT t.link, t.generation, t.paused FROM target t")
+_COUNT = {
+    False: Sql("SELECT nextval('message_number') FROM generate_series(1, :count)"),
+    True: Sql("UPDATE fact SET value = CAST(value AS INTEGER) + :count WHERE name = 'number' RETURNING value"),
+}
+_RECORDS = Rows(schema.record, "ordinal key version kind carries removal failed content sealed", "document=:document")
+_MESSAGES = Rows(
+    schema.message,
+    "number id ordinal key target generation whole state cause",
+    "document=:document, source=:source, published={now}, created={now}, changed={now}",
+)
+_PLACES = Rows(schema.place, "target key number")
+_HEADS = Rows(schema.key, "id version content ordinal", "document=:document", update=True)
+_FINDINGS = Rows(schema.finding, "ordinal cause", "document=:document")
+# What lies between an older state and the new one and is not a full state itself must find the older one in force.
+_OLDER = Sql("""SELECT m.number, n.number FROM message n
+    JOIN place p ON p.target = n.target AND p.key = n.key AND p.number < n.number
+    JOIN message m ON m.number = p.number AND m.key = n.key
+    WHERE n.number {in numbers} AND m.whole AND m.state IN ('ready', 'waiting', 'parked') AND m.parcel IS NULL
+    AND (SELECT count(*) FROM place a JOIN place b ON b.target = a.target AND b.key = a.key
+        AND b.number > a.number AND b.number < n.number JOIN message x ON x.number = b.number
+        WHERE a.number = m.number AND NOT x.whole) = 0
+    {skip m}""")
+_SUPERSEDED = Rows(
+    schema.message, "number superseded_by", "state='superseded', due=NULL, ended={now}, changed={now}", update=True
+)
+_POSITION = Sql("""UPDATE document SET position = :next, done = :done, unchanged = unchanged + :unchanged,
+    cause = :cause WHERE id = :document""")
+_UNCHANGED = Sql("UPDATE source SET unchanged = unchanged + :unchanged WHERE link = :link")
+
+
+class _Head(NamedTuple):
+    """A key's row. content: of the last record kept for it, None when it cannot be compared with."""
+
+    id: int
+    version: int
+    content: bytes | None
+    alias: int | None
+
+
+class _Kept(NamedTuple):
+    """A record that is new or changed."""
+
+    incoming: Incoming
+    head: _Head
+    content: bytes
+    sealed: bytes
+
+
+class _Where(NamedTuple):
+    worker: int
+    link: int
+    identity: str
+    document: int
+
+
+class Taking(Line):
+    """Keeping records and putting their messages in line."""
+
+    def take(
+        self,
+        worker: int,
+        link: str,
+        document: int,
+        position: int,
+        batch: Sequence[Incoming],
+        *,
+        done: bool,
+        stopped: Cause | None = None,
+    ) -> Taken:
+        """Keep a batch of a document's records from `position` on, all of it or nothing.
+
+        done: the document has no more; stopped: why it could not be read to its end. LeaseLost when this worker is
+        not the source's reader, or the document does not stand at `position` (ask `unread` where it stands).
+        """
+        if any(later.ordinal <= one.ordinal for one, later in pairwise(batch)) or (
+            batch and batch[0].ordinal < position
+        ):
+            raise ValueError("records are taken in their order, from the document's position on")
+        causes = self.cause_ids([stopped, *(c for one in batch for c in (one.failed, *one.findings))])
+        where = _Where(worker, self.link_id(link), self.identity(link), document)
+        targets = {name: self.link_id(name) for one in batch for name in one.targets}
+
+        def act(work: Work) -> Taken:
+            if work.row(_READER, link=where.link, worker=worker, document=document, position=position) is None:
+                raise LeaseLost(f"document {document} is read by another worker, or from another place")
+            work.count = len(batch)
+            work.count = len(batch)
+            heads = self._lock_keys(work, batch)
+            kept, unchanged = self._keep_records(work, where, batch, heads, causes)
+            rest = {"next": batch[-1].ordinal + 1 if batch else position, "cause": causes[stopped]}
+            keys = _places(work, kept, heads)
+            messages = self._address(work, where, list(zip(kept, keys, strict=True)), causes, targets) if kept else []
+            work.run(_POSITION, document=document, done=done, unchanged=unchanged, **rest)
+            if unchanged:
+                work.run(_UNCHANGED, link=where.link, unchanged=unchanged)
+            return Taken(messages, len(kept), unchanged, rest["next"] or 0)
+
+        return self.database.write(act, "T2")
+
+    def _keep_records(
+        self,
+        work: Work,
+        where: _Where,
+        batch: Sequence[Incoming],
+        heads: dict[bytes, _Head],
+        causes: dict[Cause | None, int | None],
+    ) -> tuple[list[_Kept], int]:
+        """Compare with the heads, keep what is new; how many were not."""
+        kept: list[_Kept] = []
+        for one in batch:
+            head = heads[one.child]
+            content = self.ring.name("content", one.kind, one.digest, int(one.removal))
+            comparable = one.carries == "state" and one.failed is None
+            if comparable and head.content == content:
+                continue
+            head = head._replace(version=head.version + 1, content=content if comparable else None)
+            heads[one.child] = head
+            bound = record_bound(where.document, one.ordinal)
+            kept.append(_Kept(one, head, content, self.ring.seal(one.body, bound)))
+        work.many(
+            _RECORDS,
+            [
+                (
+                    k.incoming.ordinal,
+                    k.head.id,
+                    k.head.version,
+                    k.incoming.kind,
+                    k.incoming.carries,
+                    k.incoming.removal,
+                    k.incoming.failed is not None,
+                    k.content,
+                    k.sealed,
+                )
+                for k in kept
+            ],
+            document=where.document,
+        )
+        newest = {k.head.id: (k.head.id, k.head.version, k.head.content, k.incoming.ordinal) for k in kept}
+        work.many(_HEADS, list(newest.values()), document=where.document)
+        found = {(k.incoming.ordinal, causes[cause]) for k in kept for cause in k.incoming.findings}
+        work.many(_FINDINGS, sorted(found), document=where.document)
+        return kept, len(batch) - len(kept)
+
+    def _lock_keys(self, work: Work, batch: Sequence[Incoming]) -> dict[bytes, _Head]:
+        names = {name for one in batch for name in (one.child, *one.places, one.merge) if name is not None}
+        if not names:
+            return {}
+        ordered = sorted(names)
+        work.run(_MAKE_KEYS[work.sqlite], names=ordered)
+        return {row[0]: _Head(*row[1:]) for row in work.rows(_KEYS, names=ordered)}
+
+    def _address(
+        self,
+        work: Work,
+        where: _Where,
+        kept: list[tuple[_Kept, set[int]]],
+        causes: dict[Cause | None, int | None],
+        targets: dict[str, int],
+    ) -> list[Message]:
+        """A message for each target of each record, in its places; those to be published now."""
+        facts = {row[0]: row for row in work.rows(_TARGETS)}
+        if missing := [name for name, number in targets.items() if number not in facts]:
+            raise DeclarationError(f"{missing[0]!r} is not registered as a target")
+        numbers = iter(_numbers(work, sum(len(k.incoming.targets) for k, _ in kept)))
+        made: dict[int, Message] = {}
+        rows, places = [], []
+        for k, keys in kept:
+            one = k.incoming
+            whole = one.carries == "state" and not one.removal and one.merge is None
+            for name in one.targets:
+                number, target = next(numbers), targets[name]
+                generation = facts[target][1]
+                mark = self.ring.name(
+                    "message", where.identity, one.child, k.head.version, k.content, self.identity(name), generation, 0
+                )
+                state = "parked" if one.failed else "ready"
+                rows.append(
+                    (number, mark, one.ordinal, k.head.id, target, generation, whole, state, causes[one.failed])
+                )
+                places += [(target, key, number) for key in keys]
+                bound = record_bound(where.document, one.ordinal)
+                made[number] = Message(number, mark, name, self.link_name(work, where.link), one.kind, bound, k.sealed)
+        work.many(_MESSAGES, rows, document=where.document, source=where.link)
+        work.many(_PLACES, places)
+        after = self._supersede(work, [row[0] for row in rows if row[6] and row[7] == "ready"])
+        paused = {row[0] for row in facts.values() if row[2] is not None}
+        ready = firsts(work, [row[0] for row in rows if row[4] not in paused and row[7] == "ready"])
+        return [made[number] for number in sorted(ready)] + self.publish(work, [n for n in after if n not in made])
+
+    def _supersede(self, work: Work, numbers: list[int]) -> list[int]:
+        """Close what these full states make pointless; the numbers that stand first in the places freed."""
+        if not numbers:
+            return []
+        by: dict[int, int] = {}
+        for older, newer in work.rows(_OLDER, numbers=numbers):
+            by[older] = max(newer, by.get(older, 0))
+        if not by:
+            return []
+        work.many(_SUPERSEDED, sorted(by.items()))
+        return free(work, sorted(by))
+
+
+def _numbers(work: Work, count: int) -> list[int]:
+    """New places in line, rising. Drawn after the keys are locked, so they rise in commit order within a key."""
+    if not count:
+        return []
+    if work.sqlite:
+        last = int(work.value(_COUNT[True], count=count))
+        return list(range(last - count + 1, last + 1))
+    return sorted(row[0] for row in work.rows(_COUNT[False], count=count))
+
+
+def _places(work: Work, kept: list[_Kept], heads: dict[bytes, _Head]) -> list[set[int]]:
+    """The keys of each record's places: its child's, its identifiers', both sides of a merge, what they merged into."""
+    merged: dict[int, int] = {head.id: head.alias for head in heads.values() if head.alias is not None}
+    unseen = set(merged.values()) - {head.id for head in heads.values()}
+    while unseen:
+        rows = work.rows(_ALIASES, ids=sorted(unseen))
+        merged.update({row[0]: row[1] for row in rows if row[1] is not None})
+        unseen = {row[1] for row in rows if row[1] is not None} - set(merged)
+    places = []
+    for k in kept:
+        one = k.incoming
+        mine = {heads[name].id for name in (one.child, *one.places, one.merge) if name is not None}
+        if one.merge is not None and heads[one.merge].id != k.head.id and one.failed is None:
+            merged[heads[one.merge].id] = k.head.id
+            merged.pop(k.head.id, None)
+            work.run(_ALIAS, id=heads[one.merge].id, alias=k.head.id)
+            work.run(_ALIAS, id=k.head.id, alias=None)
+        for start in list(mine):
+            seen = {start}
+            while (start := merged.get(start, 0)) and start not in seen:
+                seen.add(start)
+            mine |= seen
+        places.append(mine)
+    return places

@@ -1,0 +1,181 @@
+"""The way of a record through a whole hub: folders in, folders out, the store and the queue in between."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hub.adapter import Theirs, find
+from hub.config import build, load
+from hub.errors import DeclarationError
+from hub.pipeline import Hub
+from hub.seal import new_ring
+from hub.store import Store
+from hub.wire import Document
+
+SAMPLES = Path(__file__).parent / "samples"
+CENSUS = SAMPLES / "cin_census" / "northshire-2025.xml"
+CHILDREN = len(list(find("cin_census").read(Document.at(CENSUS))))
+
+TOML = """
+[hub]
+store = "sqlite:///hub.db"
+queue = "local"
+keys = "keys.toml"
+
+[links.ics]
+adapter = "cin_census"
+connection = { kind = "folder", in = "in/ics", settle = 0.0 }
+
+[links.safeguarding]
+adapter = "ssd"
+connection = { kind = "folder", out = "out/safeguarding" }
+
+[links.index]
+adapter = "contactpoint"
+connection = { kind = "folder", out = "out/index" }
+
+[links.ours]
+adapter = "canonical"
+connection = { kind = "folder", out = "out/ours" }
+batch = 1
+
+[[routes]]
+from = "ics"
+to = ["safeguarding", "index", "ours"]
+
+[limits]
+disk = "1 MB"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A council's folder with its hub.toml, keys and an upgraded store."""
+    (tmp_path / "hub.toml").write_text(TOML)
+    keys = tmp_path / "keys.toml"
+    keys.write_text(new_ring("first"))
+    keys.chmod(0o600)
+    for folder in ("in/ics", "out/safeguarding", "out/index", "out/ours"):
+        (tmp_path / folder).mkdir(parents=True)
+    Store.upgrade(f"sqlite:///{tmp_path / 'hub.db'}")
+    return tmp_path
+
+
+def start(home: Path) -> Hub:
+    return build(load(home / "hub.toml"))
+
+
+def once(home: Path) -> int:
+    return start(home).run(once=True)
+
+
+def drop(home: Path, data: bytes, name: str) -> None:
+    part = home / "in" / "ics" / f"{name}.part"
+    part.write_bytes(data)
+    part.rename(part.with_suffix(""))
+
+
+def sent(home: Path, target: str) -> list[Path]:
+    return sorted(path for path in (home / "out" / target).iterdir() if not path.name.startswith("."))
+
+
+def records(home: Path, target: str, adapter: str) -> list[Theirs]:
+    found = []
+    for path in sent(home, target):
+        for one in find(adapter).read(Document.at(path)):
+            assert isinstance(one, Theirs), one
+            found.append(one)
+    return found
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.05)
+
+
+def test_every_record_reaches_every_target_that_is_owed_it(home: Path) -> None:
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    assert once(home) == 0
+    assert len(records(home, "ours", "canonical")) == CHILDREN
+    assert len(records(home, "safeguarding", "ssd")) == CHILDREN
+    assert len(records(home, "index", "contactpoint")) == CHILDREN
+    assert len(sent(home, "ours")) == CHILDREN, "a batch of 1 is a file a record"
+    assert len(sent(home, "index")) == 1, "a batch of 100 is one file"
+
+
+def test_the_same_document_dropped_again_changes_nothing(home: Path) -> None:
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    once(home)
+    before = {target: [path.name for path in sent(home, target)] for target in ("safeguarding", "index", "ours")}
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    drop(home, CENSUS.read_bytes(), "b.xml")
+    assert once(home) == 0
+    assert before == {target: [path.name for path in sent(home, target)] for target in before}
+
+
+def test_a_then_b_then_a_is_sent_three_times(home: Path) -> None:
+    one = CENSUS.read_bytes()
+    other = one.replace(b"<Sex>M</Sex>", b"<Sex>F</Sex>", 1)
+    assert one != other
+    drop(home, one, "1.xml")
+    once(home)
+    first = len(sent(home, "ours"))
+    for name, data in (("2.xml", other), ("3.xml", one)):
+        drop(home, data, name)
+        assert once(home) == 0
+    assert len(sent(home, "ours")) == first + 2
+    last = [record.tree for record in records(home, "ours", "canonical")][-2:]
+    assert [tree["person"]["sex"] for tree in last] == ["F", "M"]
+
+
+def test_a_bad_record_is_parked_and_the_others_go_through(home: Path) -> None:
+    data = CENSUS.read_bytes()
+    at = data.index(b"<PersonBirthDate>") + len(b"<PersonBirthDate>")
+    drop(home, data[:at] + b"2015-02-30" + data[at + 10 :], "a.xml")
+    assert once(home) == 1
+    assert len(records(home, "ours", "canonical")) == CHILDREN - 1
+    drop(home, data, "b.xml")
+    assert once(home) == 0, "the mended record takes the place of the bad one"
+    assert len(records(home, "ours", "canonical")) == CHILDREN
+
+
+def test_a_document_that_is_no_document_ends_alone(home: Path) -> None:
+    drop(home, b"\xff\xfenothing at all", "1.xml")
+    drop(home, CENSUS.read_bytes(), "2.xml")
+    once(home)
+    assert sent(home, "ours")
+
+
+def test_a_target_that_is_away_gets_everything_when_it_is_back(home: Path) -> None:
+    shutil.rmtree(home / "out" / "index")
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    assert once(home) == 1
+    assert sent(home, "ours"), "the others are not held up"
+    (home / "out" / "index").mkdir()
+    hub = start(home)
+    thread = threading.Thread(target=hub.run)
+    thread.start()
+    try:
+        until(lambda: len(records(home, "index", "contactpoint")) == CHILDREN)
+    finally:
+        hub.stop()
+        thread.join()
+    assert once(home) == 0
+
+
+def test_a_link_with_open_messages_cannot_be_left_out(home: Path) -> None:
+    shutil.rmtree(home / "out" / "index")
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    once(home)
+    text = TOML.replace("[links.index]", "[links.other]").replace('"index"', '"other"')
+    (home / "hub.toml").write_text(text)
+    with pytest.raises(DeclarationError, match="index"):
+        once(home)
