@@ -29,6 +29,8 @@ log = structlog.get_logger("hub")
 
 LEASE = 30.0
 """Seconds that a worker's lease lasts."""
+GROWN = 1.25
+"""How many times as long as the slowest send a lease lasts at least, so that it is safe to send just after renewing."""
 IDLE = 0.5
 """Seconds between two looks where there was nothing to do."""
 FLUSH = 5.0
@@ -53,10 +55,11 @@ class Hub:
         notify: Callable[[dict[str, str]], None] | None = None,
     ) -> None:
         by_name = {link.name: link for link in links}
-        self.flow = Flow(by_name, store, queue, ring, limits=limits or Limits(), lease=lease)
-        self.flow.hook = hook
         self.sources = [link for link in links if link.inlet is not None]
         self.targets = [link for link in links if link.outlet is not None]
+        lease = max(lease, *(GROWN * link.outlet.limit for link in links if link.outlet is not None), 0.0)
+        self.flow = Flow(by_name, store, queue, ring, limits=limits or Limits(), lease=lease)
+        self.flow.hook = hook
         self.notify = notify
         self._open = True
 

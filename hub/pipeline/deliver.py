@@ -16,7 +16,7 @@ from hub.pipeline.reading import fault
 from hub.pipeline.worker import Flow
 from hub.pipeline.writing import write
 from hub.queue import Consumer, Delivery
-from hub.store import Claimed, Outcome, StoreDown
+from hub.store import Claimed, Outcome
 
 log = structlog.get_logger("hub.deliver")
 
@@ -36,12 +36,15 @@ class Deliverer:
         self.name = f"target {link.name}"
         self._consumer: Consumer | None = None
         self._held: list[Delivery] = []
-        self._slot: int | None = None
+        self._slot: tuple[int, int] | None = None
         self._free = 0.0
         self._pauses = 0
+        self._worker = 0
 
     def step(self) -> bool:
         """Send one batch; whether there was anything to do."""
+        if self.flow.wait(max(0.0, min(self._free - monotonic(), 1.0))) or monotonic() < self._free:
+            return True
         if not self._may_send():
             self.close()
             return False
@@ -50,15 +53,23 @@ class Deliverer:
         self._held = self._held or self._consumer.take(self.link.batch, TAKE)
         if not self._held:
             return False
-        messages = {one.message.number: one.message for one in self._held}
+        self._worker = self.flow.worker.id
+        try:
+            self._use({one.message.number: one.message for one in self._held})
+        except Exception:
+            self._give_back()
+            raise
+        self._consumer.ack(self._held)
+        self._held = []
+        return True
+
+    def _use(self, messages: dict[int, Message]) -> None:
+        """Send what can be claimed of these; what took a worker down before goes alone, after all others."""
         claimed = self._claim(messages, list(messages))
         self._carry(claimed, messages)
         for number in claimed.crashed:
             if number in messages and not self.flow.stopping:
                 self._carry(self._claim(messages, [number], alone=True), messages)
-        self._consumer.ack(self._held)
-        self._held = []
-        return True
 
     def close(self) -> None:
         """Give back what was consumed and not used, and the slot."""
@@ -66,46 +77,42 @@ class Deliverer:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
-        if self._slot is not None:
-            self.flow.store.release_slot(self.link.name, self.flow.worker.id, self._slot)
-            self._slot = None
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            self.flow.store.release_slot(self.link.name, slot[0], slot[1])
 
     def _may_send(self) -> bool:
-        """Whether the hour, the rate, the mapping files, the target's pause and its slots let something go now."""
-        if not self.flow.agreed or not self._is_hour() or monotonic() < self._free:
+        """Whether the hour, the mapping files, the target's pause and its slots let something go now."""
+        if not self.flow.agreed or not self._is_hour():
             return False
         if self.flow.store.paused(self.link.name) > 0:
             return False
-        if self.link.at_once is not None and self._slot is None:
-            self._slot = self.flow.store.lease_slot(self.link.name, self.flow.worker.id, self.link.at_once)
-            return self._slot is not None
-        return True
+        return self.link.at_once is None or self._has_slot(self.link.at_once)
+
+    def _has_slot(self, at_once: int) -> bool:
+        """Whether one of the target's connections is this worker's; a slot goes with its worker's lease."""
+        worker = self.flow.worker.id
+        if self._slot is None or self._slot[0] != worker:
+            slot = self.flow.store.lease_slot(self.link.name, worker, at_once)
+            self._slot = (worker, slot) if slot is not None else None
+        return self._slot is not None
 
     def _claim(self, messages: dict[int, Message], numbers: list[int], *, alone: bool = False) -> Claimed:
-        """Claim some; when the store fails in between, whatever it may have given us is given back first."""
-        try:
-            hints = [(number, messages[number].id) for number in numbers]
-            return self.flow.store.claim(self.flow.worker.id, self.link.name, hints, alone=alone)
-        except StoreDown:
-            self._give_back()
-            raise
+        """Claim some."""
+        hints = [(number, messages[number].id) for number in numbers]
+        return self.flow.store.claim(self._worker, self.link.name, hints, alone=alone)
 
     def _carry(self, claimed: Claimed, messages: dict[int, Message]) -> None:
         """Take claimed messages all the way to an outcome."""
-        claims = claimed.claims
+        claims, outcomes = claimed.claims, []
         if not claims:
             return
-        worker, outcomes = self.flow.worker.id, []
         again = {one.parcel.number: one.parcel for one in claims if one.parcel is not None}
-        fresh = [messages[one.number] for one in claims if one.parcel is None]
+        fresh = self._messages([one.number for one in claims if one.parcel is None], messages)
         made = write(self.link, self.flow.links, self.flow.ring, fresh, self.flow.mapping)
         outcomes += made.outcomes
         staged, stopped = self._stage(made.parcels)
-        try:
-            kept = self.flow.store.prepare(worker, staged) if staged else []
-        except StoreDown:
-            self._give_back()
-            raise
+        kept = self.flow.store.prepare(self._worker, staged) if staged else []
         ready = list(again.values()) + [one for one in kept if one is not None]
         for parcel, mine in zip(staged, kept, strict=True):
             if mine is None:
@@ -116,10 +123,16 @@ class Deliverer:
             answers.append(stopped or NotTried())
         attempts = {one.number: one.attempts for one in claims}
         for parcel, answer in zip(ready, answers, strict=True):
-            outcomes += [self._outcome(number, attempts.get(number, 1), answer) for number in parcel.numbers]
+            outcomes += [self._outcome(number, attempts.get(number, 0) + 1, answer) for number in parcel.numbers]
         self._react(answers, claimed.probe)
         self._finish(outcomes)
         self._pace(len(claims))
+
+    def _messages(self, numbers: list[int], known: dict[int, Message]) -> list[Message]:
+        """Messages in line order; what the queue did not bring (the rest of a broken parcel) is looked up."""
+        lacking = [number for number in numbers if number not in known]
+        more = {one.number: one for one in self.flow.store.body(lacking)} if lacking else {}
+        return [known.get(number) or more[number] for number in numbers]
 
     @property
     def _outlet(self) -> Outlet:
@@ -144,7 +157,7 @@ class Deliverer:
         for start in range(0, len(parcels), step):
             some = parcels[start : start + step]
             stop = answers and isinstance(answers[-1], Unavailable) and answers[-1].whole
-            if stop or not self.flow.worker.safe(self._outlet.limit):
+            if stop or not self.flow.worker.safe(self._worker, self._outlet.limit):
                 answers += [NotTried()] * len(some)
                 continue
             self.flow.hook("send.before", len(some))
@@ -193,13 +206,14 @@ class Deliverer:
 
     def _finish(self, outcomes: list[Outcome]) -> None:
         """Mark what became of each, for as long as it takes: the target has them, and only this process knows."""
-        worker = self.flow.worker.id
-        following = self.flow.until_stored(lambda: self.flow.store.finish(worker, self.link.name, outcomes))
+        worker, store = self._worker, self.flow.store
+        following = self.flow.until_stored(lambda: store.finish(worker, self.link.name, outcomes))
         self.flow.publish(following or [])
 
     def _give_back(self) -> None:
-        worker = self.flow.worker.id
-        self.flow.until_stored(lambda: self.flow.store.give_back(worker, self.link.name))
+        """After a failure in the middle nobody knows what is ours: it is made ready again, with no attempt counted."""
+        worker, store = self._worker, self.flow.store
+        self.flow.until_stored(lambda: store.give_back(worker, self.link.name))
 
     def _is_hour(self) -> bool:
         return self.link.hours is None or self.link.hours.open(datetime.now())

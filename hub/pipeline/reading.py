@@ -29,8 +29,10 @@ def read(link: Link, ring: Keyring, document: Document, number: int, position: i
         for ordinal, theirs in enumerate(link.adapter.read(document)):
             if ordinal >= position:
                 yield _incoming(link, ring, number, ordinal, theirs)
-    except (RecordError, DeclarationError, MemoryError):
+    except (RecordError, MemoryError):
         raise
+    except DeclarationError as error:  # about the document, such as one file where a folder is needed
+        raise RecordError(error.reason) from None
     except Exception as error:
         raise fault(error) from None
 
@@ -46,7 +48,7 @@ def _incoming(link: Link, ring: Keyring, number: int, ordinal: int, theirs: Thei
         return _mapped(link, ring, (number, ordinal), mapping, theirs, found.record, found.findings)
     except RecordError as error:
         cause = Cause.of("inward", error)
-    except (DeclarationError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
         cause = Cause.of("inward", fault(error))

@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 SURE = 2 / 3
 """The part of a lease for which a worker trusts it by its own clock; the rest is for clocks and the network."""
+RENEWED = 0.2
+"""Seconds between two tries of a part whose worker's lease was over, until it is renewed."""
 FAREWELL = 5.0
 """Seconds that a store which is away is still waited for when the hub is to end."""
 LONGEST = 30.0
@@ -79,9 +81,10 @@ class Worker:
         self._sure = asked + self.lease * SURE
         return True
 
-    def safe(self, seconds: float) -> bool:
-        """Whether the lease is sure to outlast something that takes so long."""
-        return monotonic() + seconds < self._sure + self.lease * (1 - SURE) and monotonic() < self._sure
+    def safe(self, worker: int, seconds: float) -> bool:
+        """Whether this process is still that worker, and its lease is sure to outlast something that takes so long."""
+        now = monotonic()
+        return worker == self.id and now < self._sure and now + seconds < self._sure + self.lease * (1 - SURE)
 
 
 class Flow:
@@ -148,7 +151,7 @@ class Flow:
                 self.stop()
                 return
             except LeaseLost:
-                self.wait(idle)
+                self.wait(RENEWED)
                 continue
             except (StoreDown, Unavailable) as error:
                 reason = str(error)

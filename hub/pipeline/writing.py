@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from hub.adapter import Theirs, Token, Tree
-from hub.errors import DeclarationError, RecordError
+from hub.errors import RecordError
 from hub.message import Cause, Message, Parcel
 from hub.model import decode
 from hub.pipeline.link import Link
@@ -48,7 +48,7 @@ def write(target: Link, sources: dict[str, Link], ring: Keyring, messages: Itera
             piece = _piece(target, sources.get(message.source), ring, message)
         except (RecordError, SealError) as error:
             made.outcomes.append(_parked(message, error))
-        except (DeclarationError, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:
             made.outcomes.append(_parked(message, fault(error)))
@@ -104,7 +104,7 @@ def _pack(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str, made:
     try:
         made.parcels.append(_parcel(target, ring, pieces, mapping))
         return
-    except (DeclarationError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
         if len(pieces) == 1:
