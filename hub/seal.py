@@ -31,6 +31,10 @@ class SealError(HubError):
     """Sealed bytes cannot be opened: their key is not in the ring, or they are not what was sealed."""
 
 
+class KeyMissing(SealError):
+    """Sealed bytes are under a key that this ring lacks; the ring of another process may have it."""
+
+
 class Keyring:
     """Sealing keys by name, the one in use, and the naming key. Without sealing keys nothing is encrypted."""
 
@@ -97,7 +101,7 @@ class Keyring:
         start = 1 + sealed[0]
         cipher = self._ciphers.get(bytes(sealed[1:start]))
         if cipher is None:
-            raise SealError("its key is not in the ring")
+            raise KeyMissing("its key is not in the ring: this process needs the newest key file, and a restart")
         try:
             return cipher.decrypt(bytes(sealed[start : start + NONCE]), bytes(sealed[start + NONCE :]), bound)
         except (InvalidTag, ValueError):
@@ -117,10 +121,12 @@ class Keyring:
 
     def name(self, *parts: bytes | str | int) -> bytes:
         """An id of ours, 16 bytes, from parts that may identify a person; different parts never run together."""
-        made = self._naming.copy()
+        told: list[bytes] = []
         for part in parts:
             data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-            made.update(len(data).to_bytes(4, "big") + data)
+            told += (len(data).to_bytes(4, "big"), data)
+        made = self._naming.copy()
+        made.update(b"".join(told))
         return made.digest()[:NAME]
 
 
@@ -134,4 +140,4 @@ def new_ring(name: str) -> str:
     return f'naming = "{new_key()}"\ncurrent = "{name}"\n\n[keys]\n"{name}" = "{new_key()}"\n'
 
 
-__all__ = ["Keyring", "SealError", "new_key", "new_ring"]
+__all__ = ["KeyMissing", "Keyring", "SealError", "new_key", "new_ring"]

@@ -56,7 +56,8 @@ class Home:
 
     def start(self) -> subprocess.Popen[bytes]:
         with open(self.folder / f"log{len(self.processes)}", "wb") as log:
-            started = subprocess.Popen([*COMMAND, "run"], cwd=self.folder, env=self.environment(), stdout=log, stderr=log)
+            command = [*COMMAND, "run"]
+            started = subprocess.Popen(command, cwd=self.folder, env=self.environment(), stdout=log, stderr=log)
         self.processes.append(started)
         return started
 

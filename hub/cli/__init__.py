@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from hub.cli import mapping
+from hub.cli import mapping, operate
 from hub.errors import DeclarationError, HubError
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ def _write(path: Path, value: Any) -> None:
         path.write_text(_json(value) + "\n", encoding="utf-8")
     except OSError as error:
         raise DeclarationError((error.strerror or "cannot be written").lower(), file=str(path)) from None
+
+
+operate.add(app)
 
 
 def main() -> None:

@@ -99,13 +99,13 @@ class Hub:
     def _begin(self) -> None:
         """Become a worker, after looking whether the store and our files agree."""
         flow = self.flow
-        flow.store.register([one.name for one in self.sources], [one.name for one in self.targets])
         lacking = flow.store.orphans(list(flow.links))
         if lacking:
             raise DeclarationError(
                 f"the store has open messages of {', '.join(sorted(lacking))}, which this file lacks: "
                 "put the link back, or say 'ics-hub link rename OLD NEW'"
             )
+        flow.store.register([one.name for one in self.sources], [one.name for one in self.targets])
         flow.mapping = mapping_digest(list(flow.links.values()))
         flow.worker.enlist()
         flow.agreed = flow.store.agree(flow.mapping, flow.worker.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from hub.adapter import Theirs
 from hub.errors import DeclarationError, RecordError
@@ -20,15 +21,23 @@ CHECKS = {"nhs": nhs_number_fault, "upn": upn_fault}
 """The identifiers under which records of different sources meet, if their check digit holds."""
 
 
-def read(link: Link, ring: Keyring, document: Document, number: int, position: int) -> Iterator[Incoming]:
+class Source(NamedTuple):
+    """A link that is read, and what its names are made with. identity: the name it was first known by."""
+
+    link: Link
+    identity: str
+    ring: Keyring
+
+
+def read(source: Source, document: Document, number: int, position: int) -> Iterator[Incoming]:
     """Every record of a document from a position on, in order; one that fails comes as failed, in its place.
 
     number: of the document in the store. RecordError when nothing more of the document can be read.
     """
     try:
-        for ordinal, theirs in enumerate(link.adapter.read(document)):
+        for ordinal, theirs in enumerate(source.link.adapter.read(document)):
             if ordinal >= position:
-                yield _incoming(link, ring, number, ordinal, theirs)
+                yield _incoming(source, number, ordinal, theirs)
     except (RecordError, MemoryError):
         raise
     except DeclarationError as error:  # about the document, such as one file where a folder is needed
@@ -37,7 +46,8 @@ def read(link: Link, ring: Keyring, document: Document, number: int, position: i
         raise fault(error) from None
 
 
-def _incoming(link: Link, ring: Keyring, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
+def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
+    link = source.link
     own = theirs.id if isinstance(theirs, Theirs) else ""
     kind = theirs.kind if isinstance(theirs, Theirs) else ""
     try:
@@ -45,7 +55,7 @@ def _incoming(link: Link, ring: Keyring, number: int, ordinal: int, theirs: Thei
             raise theirs
         mapping = link.reader(theirs)
         found = mapping.inward(theirs, link.name, park=link.park)
-        return _mapped(link, ring, (number, ordinal), mapping, theirs, found.record, found.findings)
+        return _mapped(source, (number, ordinal), mapping, theirs, found.record, found.findings)
     except RecordError as error:
         cause = Cause.of("inward", error)
     except MemoryError:
@@ -54,7 +64,7 @@ def _incoming(link: Link, ring: Keyring, number: int, ordinal: int, theirs: Thei
         cause = Cause.of("inward", fault(error))
     return Incoming(
         ordinal=ordinal,
-        child=child_key(ring, link.name, own, number, ordinal),
+        child=child_key(source, own, number, ordinal),
         kind=kind,
         body=b"",
         digest="",
@@ -64,8 +74,7 @@ def _incoming(link: Link, ring: Keyring, number: int, ordinal: int, theirs: Thei
 
 
 def _mapped(
-    link: Link,
-    ring: Keyring,
+    source: Source,
     at: tuple[int, int],
     mapping: AnyMapping,
     theirs: Theirs,
@@ -76,22 +85,22 @@ def _mapped(
     own = theirs.id or (said if isinstance(said, str) else "")
     return Incoming(
         ordinal=at[1],
-        child=child_key(ring, link.name, own, *at),
-        places=tuple(places(ring, record)),
+        child=child_key(source, own, *at),
+        places=tuple(places(source.ring, record)),
         carries=mapping.carries or "state",
         digest=digest(record),
         kind=theirs.kind,
         body=encode(record),
         findings=tuple(Cause("inward", one.kind, one.row, one.table) for one in findings),
-        targets=link.targets,
+        targets=source.link.targets,
     )
 
 
-def child_key(ring: Keyring, source: str, own: str, document: int, ordinal: int) -> bytes:
+def child_key(source: Source, own: str, document: int, ordinal: int) -> bytes:
     """The key of a child at a source; a record without an id of its own is a child of its own."""
     if own:
-        return ring.name("child", source, own)
-    return ring.name("child", source, "document", document, ordinal)
+        return source.ring.name("child", source.identity, own)
+    return source.ring.name("child", source.identity, "document", document, ordinal)
 
 
 def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
@@ -112,4 +121,4 @@ def fault(error: Exception) -> RecordError:
     return RecordError(f"a fault of the hub itself ({type(error).__name__}{where}); please report it")
 
 
-__all__ = ["child_key", "fault", "places", "read"]
+__all__ = ["Source", "child_key", "fault", "places", "read"]

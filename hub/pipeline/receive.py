@@ -9,7 +9,7 @@ from time import monotonic
 from hub.errors import RecordError
 from hub.message import Cause
 from hub.pipeline.link import Link
-from hub.pipeline.reading import read
+from hub.pipeline.reading import Source, read
 from hub.pipeline.worker import Flow
 from hub.store import Incoming, Unread
 
@@ -57,7 +57,8 @@ class Receiver:
     def _read(self, unread: Unread) -> bool:
         """Read one kept document from where its reading stands; whether anything was taken."""
         store, at = self.flow.store, unread.position
-        found = read(self.link, self.flow.ring, store.document(unread.document), unread.document, at)
+        source = Source(self.link, store.identity(self.link.name), self.flow.ring)
+        found = read(source, store.document(unread.document), unread.document, at)
         worked = False
         for batch, error in _batches(found):
             while not self._is_room():

@@ -20,7 +20,7 @@ from hub.message import Message
 from hub.pipeline.link import Link
 from hub.pipeline.reading import fault
 from hub.queue import Queue
-from hub.seal import Keyring
+from hub.seal import Keyring, SealError
 from hub.store import LeaseLost, Store, StoreDown
 
 log = structlog.get_logger("hub")
@@ -153,7 +153,7 @@ class Flow:
             except LeaseLost:
                 self.wait(RENEWED)
                 continue
-            except (StoreDown, Unavailable) as error:
+            except (StoreDown, Unavailable, SealError) as error:
                 reason = str(error)
             except Exception as error:
                 reason = fault(error).reason

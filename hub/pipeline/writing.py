@@ -16,7 +16,7 @@ from hub.message import Cause, Message, Parcel
 from hub.model import decode
 from hub.pipeline.link import Link
 from hub.pipeline.reading import fault
-from hub.seal import Keyring, SealError
+from hub.seal import KeyMissing, Keyring, SealError
 from hub.store import Outcome
 
 NOTHING = Cause("outward", "the mapping leaves nothing of this record to send")
@@ -40,12 +40,17 @@ class _Piece:
 
 
 def write(target: Link, sources: dict[str, Link], ring: Keyring, messages: Iterable[Message], mapping: str) -> Made:
-    """Messages, in line order, as parcels of at most the target's number of records. mapping: digest of the set."""
+    """Messages, in line order, as parcels of at most the target's number of records. mapping: digest of the set.
+
+    KeyMissing when a record is sealed under a key that this process does not have.
+    """
     made = Made()
     pieces = []
     for message in messages:
         try:
             piece = _piece(target, sources.get(message.source), ring, message)
+        except KeyMissing:  # not the message's fault: whoever has the key can send it
+            raise
         except (RecordError, SealError) as error:
             made.outcomes.append(_parked(message, error))
         except MemoryError:
