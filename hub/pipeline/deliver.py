@@ -157,10 +157,10 @@ class Deliverer:
         for start in range(0, len(parcels), step):
             some = parcels[start : start + step]
             stop = answers and isinstance(answers[-1], Unavailable) and answers[-1].whole
+            self.flow.hook("send.before", len(some))
             if stop or not self.flow.worker.safe(self._worker, self._outlet.limit):
                 answers += [NotTried()] * len(some)
                 continue
-            self.flow.hook("send.before", len(some))
             try:
                 answers += self._outlet.send(some)
             except Exception as error:
