@@ -66,11 +66,18 @@ def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | Record
         ordinal=ordinal,
         child=child_key(source, own, number, ordinal),
         kind=kind,
+        carries=_carries(link, kind),
         body=b"",
         digest="",
         failed=cause,
         targets=link.targets,
     )
+
+
+def _carries(link: Link, kind: str) -> str:
+    """What a record that could not be read would have carried; a change, which nothing supersedes, if nobody knows."""
+    mapping = link.mappings.get(kind) if kind else next(iter(link.mappings.values()), None)
+    return mapping.carries or "state" if mapping is not None else "change"
 
 
 def _mapped(

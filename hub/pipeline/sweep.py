@@ -83,7 +83,7 @@ class Sweeper:
         """Claim only while our mapping files are those that all workers go by."""
         flow = self.flow
         mapping = mapping_digest(list(flow.links.values()))
-        agreed = mapping == flow.mapping == flow.store.mapping_set()
+        agreed = mapping == flow.mapping and flow.store.agree(mapping, flow.worker.id)
         if agreed != flow.agreed:
             log.warning(
                 "mapping files agree again" if agreed else "mapping files differ from those in force: not claiming"

@@ -41,7 +41,7 @@ class About(msgspec.Struct, array_like=True):
 
     name: str
     label: str
-    parts: list[_Part] = []
+    parts: list[_Part] = msgspec.field(default_factory=list)
 
 
 class Documents(Shelf):
@@ -57,18 +57,19 @@ class Documents(Shelf):
         `chunks` does not tell.
         """
         source, mark = self.link_id(link), self.ring.name("document", self.identity(link), name)
-        about = About(name, label or (chunks.name if isinstance(chunks, Document) else name))
-        stream = _chunks(chunks) if isinstance(chunks, Document) else chunks
+        title = label or (chunks.name if isinstance(chunks, Document) else name)
 
         def act(work: Work) -> Kept:
             made = work.value(_NEW, name=mark, link=source, sealed=b"")
             if made is None:
                 return Kept(work.value(_OLD, name=mark), new=False)
-            self._fill(work, made, about, stream)
+            stream = _chunks(chunks) if isinstance(chunks, Document) else chunks
+            self._fill(work, made, About(name, title), stream)
             work.count = 1
             return Kept(made, new=True)
 
-        return self.database.write(act, "T1", once=True)
+        # What is a stream can be read but once; what is a document as often as it takes.
+        return self.database.write(act, "T1", once=not isinstance(chunks, Document))
 
     def _fill(self, work: Work, document: int, about: About, stream: Iterable[tuple[str, bytes]]) -> None:
         places: dict[str, int] = {}

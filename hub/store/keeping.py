@@ -17,8 +17,10 @@ from hub.store.purging import Purging
 from hub.store.statements import Sql
 from hub.store.work import beside_bound, parcel_bound
 
-_STEP = 200
-"""Rows sealed anew in one transaction: chunks of documents are 1 MiB each."""
+_STEPS = {"chunk": 8, "parcel": 50}
+"""Rows of a table sealed anew in one transaction, and held in memory: a chunk of a document is 1 MiB."""
+_STEP = 500
+"""The same for other tables."""
 _NAME = 257
 """Bytes in which a key's name and its length fit."""
 
@@ -75,9 +77,10 @@ class Keeping(Purging):
         ring, left = ring or self.ring, limit
         for column in _SEALED:
             while left > 0:
-                looked = self.database.write(lambda work: self._reseal(work, column, ring))  # noqa: B023 - run at once
+                most = min(left, _STEPS.get(column.table, _STEP))
+                looked = self.database.write(lambda work: self._reseal(work, column, ring, most))  # noqa: B023 - at once
                 left -= looked
-                if looked < _STEP:
+                if looked < most:
                     break
         if left <= 0 or self.keys_in_use() - {ring.current}:
             # A process with older keys may have kept rows behind us: the next call starts from the first row.
@@ -86,13 +89,13 @@ class Keeping(Purging):
             return False
         return True
 
-    def _reseal(self, work: Work, column: _Sealed, ring: Keyring) -> int:
+    def _reseal(self, work: Work, column: _Sealed, ring: Keyring, most: int) -> int:
         fact = f"reseal {column.name}"
         work.run(_MAKE_FACT, name=fact)
         key, last = json.loads(work.value(_LOCK_FACT, name=fact) or "[null, []]")
         if key != ring.current or not last:
             last = [-1] * len(column.keys)
-        rows = work.rows(column.walk, limit=_STEP, **{f"last_{k}": v for k, v in zip(column.keys, last, strict=True)})
+        rows = work.rows(column.walk, limit=most, **{f"last_{k}": v for k, v in zip(column.keys, last, strict=True)})
         for row in rows:
             before = getattr(row, column.column)
             sealed = ring.renew(before, column.bound(row))

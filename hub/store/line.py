@@ -13,7 +13,7 @@ from hub.store.statements import Sql
 _FIRSTS = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND m.state = 'ready' AND {first}
     ORDER BY m.number {skip m}""")
 _FREE = Sql("DELETE FROM place WHERE number {in numbers} RETURNING target, key")
-_HEADS = Sql("""SELECT (SELECT min(q.number) FROM place q WHERE q.target = :target AND q.key = keys.value)
+_HEADS = Sql("""SELECT keys.value, (SELECT min(q.number) FROM place q WHERE q.target = :target AND q.key = keys.value)
     FROM {each keys}""")
 _PUBLISHED = Sql("UPDATE message SET published = {now} WHERE number {in numbers}")
 _MESSAGES = Sql("""SELECT m.number, m.id, m.target, m.source, r.kind, m.document, m.ordinal, r.sealed
@@ -81,8 +81,13 @@ def free(work: Work, numbers: list[int]) -> list[int]:
         freed[target].add(key)
     heads: set[int] = set()
     for target, keys in freed.items():
-        heads.update(row[0] for row in work.rows(_HEADS, target=target, keys=sorted(keys)) if row[0] is not None)
+        heads.update(number for number in heads_of(work, target, keys).values() if number is not None)
     return sorted(heads)
+
+
+def heads_of(work: Work, target: int, keys: Iterable[int]) -> dict[int, int | None]:
+    """The number that stands first in each of these places of a target, None where none does."""
+    return {row[0]: row[1] for row in work.rows(_HEADS, target=target, keys=sorted(keys))}
 
 
 def paused_targets(work: Work) -> set[int]:

@@ -51,10 +51,10 @@ def _time(name: str) -> Column[float]:
     return Column(name, Double, nullable=False, server_default=text("0"))
 
 
-def _table(name: str, *parts: SchemaItem) -> Table:
-    return Table(
-        name, metadata, *parts, sqlite_autoincrement=any(getattr(p, "autoincrement", 0) is True for p in parts)
-    )
+def _table(name: str, *parts: SchemaItem, thin: bool = False) -> Table:
+    """thin: on SQLite nothing but its primary key's index."""
+    counted = any(getattr(part, "autoincrement", 0) is True for part in parts)
+    return Table(name, metadata, *parts, sqlite_autoincrement=counted, sqlite_with_rowid=not thin)
 
 
 link = _table(
@@ -146,6 +146,7 @@ finding = _table(
     Column("ordinal", BigInteger, nullable=False),
     Column("cause", BigInteger, nullable=False),
     PrimaryKeyConstraint("document", "ordinal", "cause"),
+    thin=True,
 )
 message = _table(
     "message",
@@ -185,6 +186,7 @@ place = _table(
     Column("number", BigInteger, nullable=False),
     PrimaryKeyConstraint("target", "key", "number"),
     Index("place_number", "number"),
+    thin=True,
 )
 attempt = _table(
     "attempt",
@@ -196,6 +198,7 @@ attempt = _table(
     Column("outcome", Text, nullable=False),
     Column("cause", BigInteger),
     PrimaryKeyConstraint("number", "tried"),
+    thin=True,
 )
 parcel = _table(
     "parcel",

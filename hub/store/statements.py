@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Table
-
-Value = int | float | str | bytes | bool | None
 
 _FIRST = """(SELECT count(*) FROM place p WHERE p.number = m.number AND EXISTS (
     SELECT 1 FROM place q WHERE q.target = p.target AND q.key = p.key AND q.number < p.number)) = 0"""
@@ -132,21 +130,18 @@ class Rows:
         return Sql(text).sqlite, after
 
 
-def array(values: Iterable[Any]) -> str:
-    """A list as PostgreSQL reads it."""
-    return "{" + ",".join([_element(value) for value in values]) + "}"
+def array(values: Sequence[Any]) -> str:
+    """A list as PostgreSQL reads it; all of its values are of one kind, or None."""
+    kind = next((type(value) for value in values if value is not None), type(None))
+    if kind is bytes:
+        return "{" + ",".join(["NULL" if value is None else '"\\\\x' + value.hex() + '"' for value in values]) + "}"
+    if kind is str:
+        return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+    return "{" + repr(list(values))[1:-1].replace("None", "NULL") + "}"
 
 
-def _element(value: Value) -> str:
-    if value is None:
-        return "NULL"
-    if value is True or value is False:
-        return "t" if value else "f"
-    if isinstance(value, bytes):
-        return '"\\\\x' + value.hex() + '"'
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def listed(values: Sequence[Any]) -> str:

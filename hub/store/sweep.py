@@ -36,7 +36,7 @@ _FREE = [
 ]
 _DEAD = Sql(f"""SELECT m.number, m.target, m.owner, m.tried, m.crashes, m.lone, m.alone, m.parcel, m.arrived, m.changed,
     {{now}} AS now FROM message m WHERE m.state = 'sending' AND NOT {LIVE.format("m.owner")}
-    ORDER BY m.number LIMIT {MOST} {{skip m}}""")
+    ORDER BY m.owner LIMIT {MOST} {{skip m}}""")
 _DEAD_AT = Sql(f"""SELECT DISTINCT m.target FROM message m WHERE m.state = 'sending'
     AND NOT {LIVE.format("m.owner")}""")
 _GIVE_BACK = Rows(
@@ -78,6 +78,7 @@ class Sweeping(Line):
 
     def _give_up(self, work: Work) -> int:
         workers = [row[0] for row in work.rows(_OVER)]
+        work.count = len(workers)
         if workers:
             work.run(_GIVE_UP, workers=workers)
         for find, let_go in _FREE:

@@ -11,7 +11,7 @@ from hub.message import Cause, Message
 from hub.store import schema
 from hub.store.database import Work
 from hub.store.facts import Incoming, LeaseLost, Taken
-from hub.store.line import Line, firsts, free, record_bound
+from hub.store.line import Line, firsts, free, heads_of, record_bound
 from hub.store.statements import Rows, Sql
 
 _READER = Sql("""SELECT d.position FROM source s JOIN document d ON d.link = s.link WHERE s.link = :link
@@ -45,7 +45,8 @@ _FINDINGS = Rows(schema.finding, "ordinal cause", "document=:document")
 _OLDER = Sql("""SELECT m.number, n.number FROM message n
     JOIN place p ON p.target = n.target AND p.key = n.key AND p.number < n.number
     JOIN message m ON m.number = p.number AND m.key = n.key
-    WHERE n.number {in numbers} AND m.whole AND m.state IN ('ready', 'waiting', 'parked') AND m.parcel IS NULL
+    WHERE n.number {in numbers} AND n.whole AND n.state = 'ready'
+    AND m.whole AND m.state IN ('ready', 'waiting', 'parked') AND m.parcel IS NULL
     AND (SELECT count(*) FROM place a JOIN place b ON b.target = a.target AND b.key = a.key
         AND b.number > a.number AND b.number < n.number JOIN message x ON x.number = b.number
         WHERE a.number = m.number AND NOT x.whole) = 0
@@ -212,22 +213,34 @@ class Taking(Line):
                 made[number] = Message(number, mark, name, self.link_name(work, where.link), one.kind, bound, k.sealed)
         work.many(_MESSAGES, rows, document=where.document, source=where.link)
         work.many(_PLACES, places)
-        after = self._supersede(work, [row[0] for row in rows if row[6] and row[7] == "ready"])
+        behind = _behind(work, places)
+        closed, after = self._supersede(work, sorted(behind)) if behind else (set(), [])
+        ready = {row[0] for row in rows if row[7] == "ready"}
+        if behind:
+            ready = (ready - behind - closed) | firsts(work, sorted(ready & behind))
         paused = {row[0] for row in facts.values() if row[2] is not None}
-        ready = firsts(work, [row[0] for row in rows if row[4] not in paused and row[7] == "ready"])
-        return [made[number] for number in sorted(ready)] + self.publish(work, [n for n in after if n not in made])
+        out = [made[row[0]] for row in rows if row[0] in ready and row[4] not in paused]
+        return out + self.publish(work, [number for number in after if number not in made])
 
-    def _supersede(self, work: Work, numbers: list[int]) -> list[int]:
-        """Close what these full states make pointless; the numbers that stand first in the places freed."""
-        if not numbers:
-            return []
+    def _supersede(self, work: Work, numbers: list[int]) -> tuple[set[int], list[int]]:
+        """Close what the full states among these make pointless; those, and what stands first in the places freed."""
         by: dict[int, int] = {}
         for older, newer in work.rows(_OLDER, numbers=numbers):
             by[older] = max(newer, by.get(older, 0))
         if not by:
-            return []
+            return set(), []
         work.many(_SUPERSEDED, sorted(by.items()))
-        return free(work, sorted(by))
+        return set(by), free(work, sorted(by))
+
+
+def _behind(work: Work, places: list[tuple[int, int, int]]) -> set[int]:
+    """The numbers that are not first in all of these places."""
+    behind: set[int] = set()
+    for target in {place[0] for place in places}:
+        mine = [(key, number) for at, key, number in places if at == target]
+        heads = heads_of(work, target, {key for key, _ in mine})
+        behind.update(number for key, number in mine if heads[key] != number)
+    return behind
 
 
 def _numbers(work: Work, count: int) -> list[int]:

@@ -24,9 +24,11 @@ _TARGET = Sql("""SELECT t.generation, t.paused, t.probe, {now} AS now FROM targe
     WHERE t.link = :target AND w.id = :worker AND w.gone IS NULL AND w.until > {now} {share w}""")
 _PROBE = Sql("""UPDATE target SET probe = :worker WHERE link = :target AND probe IS NULL AND paused <= {now}""")
 _NO_PROBE = Sql("UPDATE target SET probe = NULL WHERE link = :target AND probe = :worker")
+# `+ 0` keeps planners from the indexes of targets and owners: the numbers alone say where to look. A message that has
+# an owner is `sending`: the table sees to that.
 _COLUMNS = "m.number, m.id, m.source, r.kind, m.attempts, m.crashes, m.generation, m.parcel"
 _READY = Sql(f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
-    WHERE m.number {{in numbers}} AND m.target = :target AND m.state = 'ready' AND {{first}}
+    WHERE m.number {{in numbers}} AND m.target + 0 = :target AND m.state = 'ready' AND {{first}}
     ORDER BY m.number {{skip m}}""")
 _TOGETHER = Sql(f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.parcel {{in parcels}} AND m.ended IS NULL AND m.state = 'ready' AND {{first}}
@@ -39,7 +41,7 @@ _PARCELS = Sql(
     "SELECT number, key, numbers, suffix, token, mapping, sealed, about FROM parcel WHERE number {in parcels}"
 )
 _MINE = Sql("""SELECT m.number FROM message m JOIN worker w ON w.id = m.owner WHERE m.number {in numbers}
-    AND m.state = 'sending' AND m.owner = :worker AND w.gone IS NULL AND w.until > {now}
+    AND m.owner + 0 = :worker AND w.gone IS NULL AND w.until > {now}
     ORDER BY m.number {lock m}""")
 _COUNT = {
     False: Sql("SELECT nextval('parcel_number') FROM generate_series(1, :count)"),
@@ -48,8 +50,8 @@ _COUNT = {
 _KEEP = Rows(schema.parcel, "number key numbers suffix token mapping sealed about", "target=:target, created={now}")
 _PREPARED = Rows(schema.message, "number parcel", update=True)
 _OWNED = Sql("""SELECT m.number, m.attempts, m.crashes, m.lone, m.tried, m.arrived, m.changed, m.published, m.parcel,
-    {now} AS now FROM message m WHERE m.number {in numbers} AND m.target = :target AND m.state = 'sending'
-    AND m.owner = :worker ORDER BY m.number {lock m}""")
+    {now} AS now FROM message m WHERE m.number {in numbers} AND m.target + 0 = :target
+    AND m.owner + 0 = :worker ORDER BY m.number {lock m}""")
 _FINISH = Rows(
     schema.message,
     "number state cause due attempts crashes lone arrived receipt published changed ended",
