@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import structlog
 
 from hub.errors import RecordError
 from hub.message import unpack
@@ -15,8 +19,9 @@ from hub.queue.contract import Delivery, OnDead
 from hub.queue.frames import Connection
 from hub.queue.line import Bell
 from hub.queue.outgoing import AGAIN, Junk
-from hub.queue.topology import Names, declare
+from hub.queue.topology import PATIENCE, Names, declare, silence
 
+log = structlog.get_logger()
 _ACK = struct.Struct(">BHIHHQBB")
 
 
@@ -47,7 +52,8 @@ class Session:
 class RabbitConsumer:
     """A consumer of a RabbitQueue (see `hub.queue.contract.Consumer`): reader of a channel of its own.
 
-    trouble: "" or why it gets nothing. closed: by its owner. bury: where bytes go that are no message.
+    trouble: "" or why it gets nothing. closed: by its owner. asked: since when the broker owes an answer. bury: where
+    bytes go that are no message.
     """
 
     def __init__(self, loop: Any, names: Names, target: str, prefetch: int, bury: Callable[[Junk], None]) -> None:
@@ -62,6 +68,7 @@ class RabbitConsumer:
         self._session: Session | None = None
         self.on_dead: OnDead | None = None
         self.trouble = ""
+        self.asked = math.inf
 
     # From any thread
 
@@ -83,7 +90,7 @@ class RabbitConsumer:
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         """See `Consumer.ack`."""
         if deliveries:
-            self._acks.append(deliveries)
+            self._acks.append(tuple(deliveries))
             self._bell.ring()
 
     def close(self) -> None:
@@ -98,6 +105,7 @@ class RabbitConsumer:
     def up(self, connection: Connection) -> None:
         """Opens a channel and consumes on it."""
         if not self.closed and connection.is_open:
+            self.asked = time.monotonic()
             declare(
                 connection,
                 self._names,
@@ -113,7 +121,15 @@ class RabbitConsumer:
         # The broker cancels a consumer whose queue is deleted.
         channel.add_on_cancel_callback(lambda _: channel.close())
         channel.basic_qos(prefetch_count=self._prefetch)
-        channel.basic_consume(self._names.queue(self._target), lambda *_: None)
+        channel.basic_consume(self._names.queue(self._target), lambda *_: None, callback=self._started)
+
+    def _started(self, _: Any) -> None:
+        self.trouble, self.asked = "", math.inf
+
+    def look(self) -> None:
+        """Called each second: whether the broker lets it wait for its start."""
+        if time.monotonic() - self.asked > PATIENCE:
+            self.trouble = silence(self._names.queue(self._target))
 
     def _lost(self, connection: Connection, reason: str) -> None:
         """The channel closed; when its connection did not, another is opened."""
@@ -128,6 +144,7 @@ class RabbitConsumer:
     def down(self) -> None:
         """What was delivered comes again."""
         self._session = None
+        self.asked = math.inf
         self._ready.clear()
 
     def deliver(self, tag: int, body: bytes) -> None:
@@ -171,12 +188,18 @@ class RabbitConsumer:
         def moved(there: bool) -> None:
             if there:
                 session.ack([tag])
-                if self.on_dead is not None:
-                    self.on_dead(reason, self._target, hashlib.sha256(body).hexdigest())
+                self._report(reason, hashlib.sha256(body).hexdigest())
             else:
                 self._loop.call_later(AGAIN, lambda: self._bury(Junk(body, moved)))
 
         self._bury(Junk(body, moved))
+
+    def _report(self, reason: str, digest: str) -> None:
+        try:
+            if self.on_dead is not None:
+                self.on_dead(reason, self._target, digest)
+        except Exception as error:  # of whoever listens: it must not end the connection
+            log.error("queue.report", kind=type(error).__name__, digest=digest)
 
 
 __all__ = ["RabbitConsumer"]

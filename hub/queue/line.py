@@ -21,6 +21,8 @@ logging.getLogger("pika").setLevel(logging.CRITICAL + 1)
 
 STEADY = 5.0
 """Seconds a connection must have lasted for the next one to be tried at once."""
+SETTLE = 1.0
+"""Seconds that a broker is given which was away: its queues elect their leaders after its port opened."""
 log = structlog.get_logger()
 
 
@@ -50,6 +52,9 @@ class Rider(Protocol):
     def down(self) -> None:
         """It is lost, and all that was under way on it."""
 
+    def look(self, blocked: bool) -> None:
+        """Called each second: whether an answer of the broker is overdue. None is due while an alarm blocks it."""
+
 
 class Line:
     """One connection, kept open. trouble: "" or why there is none; blocked: "" or the alarm that blocks it."""
@@ -69,7 +74,6 @@ class Line:
         """In the I/O thread."""
         if self._closing or not self.closed.is_set():
             return
-        self.closed.clear()
         connection = Connection(
             self._parameters,
             on_open_callback=self._up,
@@ -80,6 +84,7 @@ class Line:
         connection.add_on_connection_blocked_callback(self._block)
         connection.add_on_connection_unblocked_callback(self._unblock)
         self._connection = connection
+        self.closed.clear()
 
     def close(self) -> None:
         """In the I/O thread; `closed` is set when it is."""
@@ -89,8 +94,18 @@ class Line:
                 self._connection.close()
 
     def _up(self, connection: Connection) -> None:
-        self.trouble, self._since = "", time.monotonic()
-        self._rider.up(connection)
+        self._loop.call_later(SETTLE if self._tries > 1 else 0, lambda: self._use(connection))
+
+    def _use(self, connection: Connection) -> None:
+        if connection is self._connection and connection.is_open:
+            self.trouble, self._since = "", time.monotonic()
+            self._rider.up(connection)
+            self._watch(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        if connection is self._connection and connection.is_open:
+            self._rider.look(bool(self.blocked))
+            self._loop.call_later(1.0, lambda: self._watch(connection))
 
     def _lost(self, _: Any, error: BaseException) -> None:
         was = self.trouble
@@ -100,13 +115,14 @@ class Line:
         if self._since:
             self._rider.down()
         self._since = 0.0
+        self._connection = None
         self.closed.set()
         if self._closing:
             return
-        if was != self.trouble:
-            log.warning("queue.down", reason=self.trouble)
         self._tries += 1
         self._loop.call_later(self._pause(), self.open)
+        if was != self.trouble:
+            log.warning("queue.down", line=type(self._rider).__name__.strip("_").lower(), reason=self.trouble)
 
     def _pause(self) -> float:
         """Seconds to the next try: a tenth at first, growing to the longest."""
@@ -130,8 +146,9 @@ def start(loop: Any, mend: Callable[[], None]) -> threading.Thread:
             try:
                 loop.start()
             except Exception as error:
-                log.error("queue.fault", kind=type(error).__name__)
                 loop.call_later(1.0, mend)
+                with contextlib.suppress(Exception):  # it may be the log that failed
+                    log.error("queue.fault", kind=type(error).__name__)
             else:
                 return
 

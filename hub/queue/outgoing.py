@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from hub.message import CONTENT_TYPE, Message, headers, pack
 from hub.queue.contract import Counts
 from hub.queue.frames import Connection, content, head, properties
 from hub.queue.line import Bell
-from hub.queue.topology import DEAD, MENDED, Names, declare
+from hub.queue.topology import DEAD, MENDED, PATIENCE, Names, declare, silence
 
 WINDOW = 500
 """Messages that wait for their confirm."""
@@ -52,6 +53,9 @@ class Outgoing:
         self._channel: Any = None
         self._heads: dict[str, bytes] = {}
         self._tag = 0
+        self._sent: deque[tuple[int, float]] = deque()
+        self._asked: dict[str, float] = {}
+        self._trial: set[str] = set()
         self._unconfirmed: dict[int, Message | Junk] = {}
         self._returned: set[bytes] = set()
         self.counts = Counts()
@@ -100,6 +104,42 @@ class Outgoing:
         self._connection = connection
         connection.channel(on_open_callback=self._opened)
 
+    def look(self, blocked: bool) -> None:
+        """See `Rider`: gives up what a queue does not confirm, before it fills the window of all."""
+        now = time.monotonic()
+        oldest = next(iter(self._unconfirmed), 0)
+        while self._sent and (blocked or self._sent[0][0] < oldest or not oldest):
+            self._sent.popleft()
+        if oldest and not self._sent:
+            self._sent.append((self._tag, now))
+        for target in [one for one, since in self._asked.items() if now - since > PATIENCE]:
+            self.troubles[target] = silence(self._names.queue(target))
+        if oldest and now - self._sent[0][1] > PATIENCE:
+            self._give_up(_target(self._unconfirmed[oldest]))
+
+    def _give_up(self, target: str) -> None:
+        """A broker stops reading from a channel whose message a queue does not take: another connection is needed.
+
+        The target is on trial until its queue has answered.
+        """
+        connection = self._connection
+        self._trial.add(target)
+        self.troubles[target] = silence(self._names.queue(target))
+        given = [tag for tag, item in self._unconfirmed.items() if _target(item) == target]
+        items = [self._unconfirmed.pop(tag) for tag in given]
+        with self._lock:
+            left = [item for item in self._buffer if _target(item) == target]
+            self._buffer = deque(item for item in self._buffer if _target(item) != target)
+            self._size -= sum(len(item.sealed) for item in left if isinstance(item, Message))
+        for item in items + left:
+            if isinstance(item, Junk):
+                item.moved(False)
+            else:
+                self.counts.refused += 1
+        if connection is not None:
+            connection.drop()
+        self._rest()
+
     def down(self) -> None:
         """See `Rider`. What was not confirmed is sent again first: nobody knows whether it got there."""
         with self._lock:
@@ -110,6 +150,8 @@ class Outgoing:
             self._buffer.extendleft(reversed(again))
         self._unconfirmed.clear()
         self._returned.clear()
+        self._asked.clear()
+        self._sent.clear()
 
     def _opened(self, channel: Any) -> None:
         channel.add_on_close_callback(self._closed)
@@ -138,9 +180,19 @@ class Outgoing:
         connection = self._connection
         if connection is None or not connection.is_open:
             return
+        self._asked[target] = time.monotonic()
 
         def done(declared: Any) -> None:
+            if target in self._trial:  # declaring asks the broker alone; to consume, the queue itself must answer
+                declared.basic_qos(prefetch_count=1)
+                declared.basic_consume(self._names.queue(target), lambda *_: None, callback=lambda _: ready(declared))
+            else:
+                ready(declared)
+
+        def ready(declared: Any) -> None:
             declared.close()
+            self._asked.pop(target, None)
+            self._trial.discard(target)
             self.troubles.pop(target, None)
             if self._channel is not None and connection is self._connection:
                 key = self._names.key(target)
@@ -150,6 +202,7 @@ class Outgoing:
                     self._idle.notify_all()
 
         def closed(reason: str) -> None:
+            self._asked.pop(target, None)
             if reason:
                 self.troubles[target] = reason
                 self._heads.pop(target, None)
@@ -171,7 +224,7 @@ class Outgoing:
         size = 0
         while self._buffer and room > 0:
             item = self._buffer.popleft()
-            start = self._heads.get(DEAD if isinstance(item, Junk) else item.target)
+            start = self._heads.get(_target(item))
             if start is None:  # not declared yet: it waits; if it cannot be, a message is left to the sweep
                 if isinstance(item, Junk) or item.target not in self.troubles:
                     kept.append(item)
@@ -193,6 +246,7 @@ class Outgoing:
         with self._lock:
             self._size -= size
         if pieces:
+            self._sent.append((self._tag, time.monotonic()))
             self._connection.emit(b"".join(pieces))
         self._rest()
 
@@ -238,6 +292,10 @@ class Outgoing:
         if self._heads.pop(target, None) is not None:
             self.troubles[target] = f"queue {self._names.queue(target)} was not there; {MENDED}"
             self._loop.call_later(AGAIN, lambda: self._declare(target))
+
+
+def _target(item: Message | Junk) -> str:
+    return DEAD if isinstance(item, Junk) else item.target
 
 
 __all__ = ["Junk", "Outgoing"]

@@ -45,6 +45,11 @@ class _Incoming:
         for consumer in self.consumers:
             consumer.down()
 
+    def look(self, blocked: bool) -> None:
+        """See `Rider`: here nothing is blocked."""
+        for consumer in self.consumers:
+            consumer.look()
+
     def add(self, consumer: RabbitConsumer) -> None:
         """In the I/O thread."""
         self.consumers = [one for one in self.consumers if not one.closed] + [consumer]

@@ -31,6 +31,9 @@ LIMITS = {"heartbeat": 30, "blocked_connection_timeout": 300, "socket_timeout": 
 QUORUM = {"x-queue-type": "quorum"}
 DEAD = "dead"
 MENDED = "the hub tries again by itself"
+PATIENCE = 10.0
+"""Seconds after which a queue counts as one that does not answer. One that was made in the last seconds before its
+broker was killed may never again have a leader (measured on 3.10, with one node), while all others work."""
 
 
 @dataclass(frozen=True)
@@ -167,4 +170,9 @@ def refusal(error: BaseException, queue: str) -> str:
     return f"queue {queue} cannot be used now (code {code}); {MENDED}"
 
 
-__all__ = ["DEAD", "MENDED", "QUORUM", "Names", "declare", "explain", "read_address", "refusal"]
+def silence(queue: str) -> str:
+    """What to say of a queue that does not answer."""
+    return f"queue {queue} does not answer: if it stays so, see the broker's log, and delete it; {MENDED}"
+
+
+__all__ = ["DEAD", "MENDED", "PATIENCE", "QUORUM", "Names", "declare", "explain", "read_address", "refusal", "silence"]
