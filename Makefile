@@ -8,7 +8,7 @@ ENV := .venv
 PY := $(ENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check faults bench
 
 help: ## List these commands.
 	@echo "ICS Hub. Each command sets up $(ENV) first where that is needed."
@@ -43,13 +43,13 @@ $(ENV)/.bench: $(ENV)/.ready
 	$(PIP) --no-build-isolation --editable '.[bench]'
 	touch $@
 
-demo: $(ENV)/.ready ## Translate a made-up council through all the systems and show what went where.
-	@if [ ! -f demo/demo.py ]; then echo "demo: demo/demo.py is not there yet" >&2; exit 2; fi
-	echo "demo: translating the sample council"
+demo: $(ENV)/.ready ## Translate a made-up council, then carry it through a running hub; BROKER=rabbitmq: over RabbitMQ.
+	@echo "demo: translating the sample council, then carrying it through a hub"
 	$(PY) demo/demo.py
 
 test: $(ENV)/.ready ## Run all the tests.
-	@echo "test: running pytest"
+	@bash tests/install.sh
+	echo "test: running pytest"
 	$(PY) -m pytest
 
 check: $(ENV)/.ready ## Run the linters, the types, the layers, and look for stale generated files.
@@ -63,6 +63,10 @@ check: $(ENV)/.ready ## Run the linters, the types, the layers, and look for sta
 	$(ENV)/bin/lint-imports
 	echo "check: mappings (accounts, code tables, samples, laws)"
 	$(ENV)/bin/ics-hub mapping check --records 200
+
+faults: $(ENV)/.ready ## Kill everything at every step and judge what arrived; ARGS="--seed 1 --seconds 600".
+	@bash tests/install.sh
+	$(PY) -m tests.faults $(ARGS)
 
 bench: $(ENV)/.bench ## Measure the bars side by side with other tools and print the ratios.
 	@if [ ! -f tests/benchmarks/__main__.py ]; then echo "bench: tests/benchmarks is not there yet" >&2; exit 2; fi

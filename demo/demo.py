@@ -1,6 +1,7 @@
-"""The sample council, made-up throughout, translated through every system; then what went where and what stayed behind.
+"""The sample council, made-up throughout: translated through every system, then carried through a running hub.
 
-`make demo`, or `python demo/demo.py` from any folder. Files go to build/demo, or to the folder in DEMO_OUT.
+`make demo`, or `python demo/demo.py` from any folder. Files go to build/demo, or to the folder in DEMO_OUT. BROKER is
+empty (the hub's queue is inside its process), `rabbitmq` (a private node), or the address of a broker that runs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from carry import broker, carry  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
@@ -32,11 +34,23 @@ REASONS = 6
 
 
 def main() -> int:
-    """Translate, and show it; 1 when a record was refused."""
+    """Translate and carry, and show it; 1 when a record was refused that should not be."""
     out = Path(os.environ.get("DEMO_OUT") or ROOT / "build" / "demo").resolve()
     if out.exists():
         shutil.rmtree(out)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+    with broker(os.environ.get("BROKER", "")) as address:
+        well = _translated(out, console)
+        well &= carry(out / "hub", address, console)
+    console.print("\n[bold]Where it is[/bold]")
+    console.print(f"  files and reports  {_near(out)}/")
+    console.print(f"  the hub's folder   {_near(out / 'hub')}/  (the 'ics-hub' commands run there)")
+    console.print(f"  coverage page      {_near(out / 'coverage.html')}  (open it in a browser)")
+    return 0 if well else 1
+
+
+def _translated(out: Path, console: Console) -> bool:
+    """Every sample into every format; whether no record was refused."""
     console.print("[bold]A council that does not exist, through every system[/bold]\n")
     reports = []
     for source, sample in SOURCES:
@@ -48,10 +62,7 @@ def main() -> int:
         _stayed(console, report.as_dict())
     console.print(f"\nBack again, {_same(out)}\n")
     _page(out)
-    console.print("[bold]Where it is[/bold]")
-    console.print(f"  files and reports  {_near(out)}/")
-    console.print(f"  coverage page      {_near(out / 'coverage.html')}  (open it in a browser)")
-    return 0 if all(report.well for report in reports) else 1
+    return all(report.well for report in reports)
 
 
 def _one(document: Path, source: str, target: str, folder: Path) -> Report:

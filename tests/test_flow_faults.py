@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hub.config import load
+from hub.queue import RabbitQueue
 from hub.seal import new_ring
 from hub.store import Store
 from tests.nodes import Postgres, Rabbit
@@ -254,3 +256,33 @@ def test_the_canary_test_can_fail(tmp_path: Path, homes: list[Home], postgres: P
     home.run("run", "--once")
     postgres.sql("CHECKPOINT")
     assert any(CANARY in path.read_bytes() for path in postgres.files.rglob("*") if path.is_file())
+
+
+def test_a_record_put_into_another_message_on_the_broker_is_not_sent(
+    tmp_path: Path, homes: list[Home], rabbit: Rabbit
+) -> None:
+    """Whoever may write to the broker swaps two sealed records: each child's own is sent all the same."""
+    links = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0') + link(
+        "ours", "canonical", 'kind = "folder", out = "out"', "batch = 1"
+    )
+    home = Home(tmp_path, links + '[[routes]]\nfrom = "ics"\nto = ["ours"]\n', queue=rabbit.vhost())
+    homes.append(home)
+    url = load(home.folder / "hub.toml").queue
+    (home.folder / "out").rename(home.folder / "away")
+    home.drop("1.jsonl", [child("a"), child("b", "Berta")])
+    assert home.run("run", "--once").returncode == 1
+    store = home.open_store()
+    first, second = store.body([1, 2])
+    store.close()
+    (home.folder / "away").rename(home.folder / "out")
+    swapped = [
+        msgspec.structs.replace(first, sealed=second.sealed, bound=second.bound),
+        msgspec.structs.replace(second, sealed=first.sealed, bound=first.bound),
+    ]
+    queue = RabbitQueue(url, ["ours"])
+    assert queue.wait(30)
+    assert queue.publish(swapped) == 2
+    assert queue.flush(30)
+    queue.close()
+    assert home.run("run", "--once").returncode == 0
+    assert [one["person"]["names"][0]["given"] for one in home.sent()] == ["Ada", "Berta"]  # type: ignore[index]

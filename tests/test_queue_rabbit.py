@@ -296,8 +296,8 @@ def test_a_queue_declared_otherwise_is_one_line_and_stops_no_other(rabbit: Rabbi
             eventually(queue.state)
             eventually(lambda: "connecting" not in queue.state())
             wanted = (
-                f"queue {prefix}.b exists with other arguments (x-queue-type): delete it once it is empty, or give "
-                "the hub another prefix; the hub tries again by itself"
+                f"queue {prefix}.b exists with other arguments (x-queue-type): delete it once it is empty, and the hub "
+                "makes it anew; the hub tries again by itself"
             )
             eventually(lambda: queue.state() == wanted, what=queue.state)
             assert inspect(rabbit.url, ["b"], prefix=prefix).queues["b"].problem == wanted

@@ -685,25 +685,25 @@ def test_status_counts_by_state_and_target(store: Store, council: Council) -> No
     assert ssd.oldest is not None
     assert 0 <= ssd.oldest < 60
     assert (store.open_count("ssd"), store.open_count("index"), store.highest_number()) == (4, 3, 7)
-    assert not store.is_idle(["ics", "health"])
+    assert not store.is_idle(["ics", "health"], ["ssd", "index"])
     assert status.mapping_set == ""
     assert [one.name for one in status.sources] == ["health", "ics"]
 
 
 def test_a_hub_is_idle_when_nothing_can_move(store: Store, council: Council) -> None:
-    assert store.is_idle(["ics"])
+    assert store.is_idle(["ics"], ["ssd", "index"])
     council.take(council.record("ann", "A"))
-    assert not store.is_idle(["ics"])
+    assert not store.is_idle(["ics"], ["ssd", "index"])
     store.pause("ssd", 100, AWAY)
-    assert store.is_idle(["ics"])
+    assert store.is_idle(["ics"], ["ssd", "index"])
     store.resume("ssd")
     council.claim(1)
-    assert not store.is_idle(["ics"])
+    assert not store.is_idle(["ics"], ["ssd", "index"])
     council.finish(Outcome(1, "parked", cause=REFUSED))
     council.take(council.record("ann", "E", carries="event"))
-    assert store.is_idle(["ics"])
+    assert store.is_idle(["ics"], ["ssd", "index"])
     store.keep("ics", "unread", [("", b"x")])
-    assert not store.is_idle(["ics"])
+    assert not store.is_idle(["ics"], ["ssd", "index"])
 
 
 def test_messages_are_found_by_what_people_have(store: Store, council: Council) -> None:

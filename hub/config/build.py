@@ -50,6 +50,7 @@ def _link(settings: Settings, one: LinkSettings) -> Link:
         records=outlet.records if outlet is not None else 1,
         batch=max(1, min(one.batch, int(one.rate or one.batch))),
         attempts=one.attempts,
+        poll=one.poll,
         rate=one.rate,
         hours=one.hours,
         at_once=one.at_once if one.at_once is not None else outlet.at_once if outlet is not None else None,

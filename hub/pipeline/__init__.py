@@ -75,13 +75,17 @@ class Hub:
         """
         flow = self.flow
         self._begin()
+        if once:  # whoever starts it has most likely mended what a target was paused for
+            for link in self.targets:
+                flow.store.resume(link.name)
         receivers = [Receiver(flow, link) for link in self.sources]
         deliverers = [Deliverer(flow, link) for link in self.targets]
         sweeper = Sweeper(flow, self.targets, self.notify)
         steps: list[tuple[str, Callable[[], bool], float]] = [("lease", sweeper.renew, flow.worker.lease / 6)]
         steps += [("sweep", sweeper.step, sweeper.every)]
-        steps += [(one.name, one.step, IDLE) for one in receivers]
+        steps += [(one.name, one.step, one.link.poll) for one in receivers]
         steps += [(one.name, one.step, 0.0) for one in deliverers]
+        log.info("running", sources=len(receivers), targets=len(deliverers), worker=flow.worker.id)
         threads = [threading.Thread(target=flow.go_on, args=step, name=step[0], daemon=True) for step in steps]
         for thread in threads:
             thread.start()
@@ -92,6 +96,7 @@ class Hub:
             for thread in threads:
                 thread.join()
             self._end(deliverers)
+            log.info("ended", open=self._open)
         if flow.failed is not None:
             raise flow.failed
         return int(self._open or (once and any(flow.troubles.values())))
@@ -122,11 +127,13 @@ class Hub:
                 calm = 0
 
     def _is_idle(self) -> bool:
-        """Whether nothing can be done now: all read, all sent but what is parked, waits, is held or is paused."""
+        """Whether nothing can be done now: all read, all sent but what is parked, waits, is held, or has no way now."""
         store = self.flow.store
         if any(link.inlet is not None and link.inlet.pending() for link in self.sources):
             return False
-        return store.is_idle([one.name for one in self.sources])
+        can_send = self.flow.agreed and not self.flow.queue.state()
+        targets = [one.name for one in self.targets if one.is_hour()] if can_send else []
+        return store.is_idle([one.name for one in self.sources], targets)
 
     def _end(self, deliverers: list[Deliverer]) -> None:
         """Leave nothing behind that others would have to wait for."""

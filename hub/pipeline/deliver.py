@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
 from time import monotonic
 
 import structlog
@@ -16,7 +15,7 @@ from hub.pipeline.reading import fault
 from hub.pipeline.worker import Flow
 from hub.pipeline.writing import write
 from hub.queue import Consumer, Delivery
-from hub.store import Claimed, Outcome
+from hub.store import Claim, Claimed, Outcome
 
 log = structlog.get_logger("hub.deliver")
 
@@ -83,7 +82,7 @@ class Deliverer:
 
     def _may_send(self) -> bool:
         """Whether the hour, the mapping files, the target's pause and its slots let something go now."""
-        if not self.flow.agreed or not self._is_hour():
+        if not self.flow.agreed or not self.link.is_hour():
             return False
         if self.flow.store.paused(self.link.name) > 0:
             return False
@@ -108,7 +107,7 @@ class Deliverer:
         if not claims:
             return
         again = {one.parcel.number: one.parcel for one in claims if one.parcel is not None}
-        fresh = self._messages([one.number for one in claims if one.parcel is None], messages)
+        fresh = self._messages([one for one in claims if one.parcel is None], messages)
         made = write(self.link, self.flow.links, self.flow.ring, fresh, self.flow.mapping)
         outcomes += made.outcomes
         staged, stopped = self._stage(made.parcels)
@@ -128,11 +127,12 @@ class Deliverer:
         self._finish(outcomes)
         self._pace(len(claims))
 
-    def _messages(self, numbers: list[int], known: dict[int, Message]) -> list[Message]:
-        """Messages in line order; what the queue did not bring (the rest of a broken parcel) is looked up."""
-        lacking = [number for number in numbers if number not in known]
-        more = {one.number: one for one in self.flow.store.body(lacking)} if lacking else {}
-        return [known.get(number) or more[number] for number in numbers]
+    def _messages(self, claims: list[Claim], known: dict[int, Message]) -> list[Message]:
+        """Messages in line order. What the queue did not bring, or brought with another's record, is looked up."""
+        good = {one.number: known[one.number] for one in claims if _is_the_same(one, known.get(one.number))}
+        lacking = [one.number for one in claims if one.number not in good]
+        good.update((one.number, one) for one in (self.flow.store.body(lacking) if lacking else ()))
+        return [good[one.number] for one in claims]
 
     @property
     def _outlet(self) -> Outlet:
@@ -215,12 +215,16 @@ class Deliverer:
         worker, store = self._worker, self.flow.store
         self.flow.until_stored(lambda: store.give_back(worker, self.link.name))
 
-    def _is_hour(self) -> bool:
-        return self.link.hours is None or self.link.hours.open(datetime.now())
-
     def _pace(self, sent: int) -> None:
         if self.link.rate:
             self._free = max(self._free, monotonic()) + sent / self.link.rate
+
+
+def _is_the_same(claim: Claim, found: Message | None) -> bool:
+    """Whether a message off the queue is the one that was kept: who can write to the broker could swap two."""
+    if found is None:
+        return False
+    return (found.bound, found.source, found.kind) == (claim.bound, claim.source, claim.kind)
 
 
 __all__ = ["Deliverer"]

@@ -31,8 +31,9 @@ class Link:
     """One system. inlet: where its documents come from; outlet: where its records go; targets: who is owed its records.
 
     park: a bad value parks the record. strict: so does a field that the format requires and that cannot be filled.
-    records: most in one parcel. batch: most messages claimed at once. attempts: after which a message is parked. rate:
-    records a second, None for no limit. hours: when it may be sent to. at_once: connections over all processes.
+    records: most in one parcel. batch: most messages claimed at once. attempts: after which a message is parked. poll:
+    seconds between two looks for documents. rate: records a second of this process, None for no limit. hours: when it
+    may be sent to. at_once: connections over all processes.
     """
 
     name: str
@@ -46,10 +47,15 @@ class Link:
     records: int = 1
     batch: int = 100
     attempts: int = 8
+    poll: float = 1.0
     rate: float | None = None
     hours: Window | None = None
     at_once: int | None = None
     overlays: tuple[Path, ...] = field(default=(), repr=False)
+
+    def is_hour(self) -> bool:
+        """Whether it may be sent to at this hour."""
+        return self.hours is None or self.hours.open(datetime.now())
 
     def reader(self, theirs: Theirs) -> AnyMapping:
         """The mapping that reads a record of theirs; RecordError when there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from time import monotonic
 
@@ -60,20 +61,28 @@ class Receiver:
         source = Source(self.link, store.identity(self.link.name), self.flow.ring)
         found = read(source, store.document(unread.document), unread.document, at)
         worked = False
-        for batch, error in _batches(found):
-            while not self._is_room():
-                if self.flow.wait(LOOK) or not self._leased():
+        with ThreadPoolExecutor(1, f"reads {self.link.name}") as ahead:  # the next batch is read while one is kept
+            batches = _batches(found)
+            coming = ahead.submit(next, batches, None)
+            while (got := coming.result()) is not None:
+                coming = ahead.submit(next, batches, None)
+                while not self._is_room():
+                    if self.flow.wait(LOOK) or not self._leased():
+                        return worked
+                if self.flow.stopping:
                     return worked
-            if self.flow.stopping:
-                return worked
-            done = error is not None or len(batch) < BATCH
-            stopped = Cause.of("inward", error) if error else None
-            taken = store.take(
-                self.flow.worker.id, self.link.name, unread.document, at, batch, done=done, stopped=stopped
-            )
-            self.flow.publish(taken.messages)
-            at, worked = at + len(batch), True
+                at = self._take(unread.document, at, *got)
+                worked = True
         return worked
+
+    def _take(self, document: int, at: int, batch: list[Incoming], error: RecordError | None) -> int:
+        """Keep one batch and send its messages along; the position of the next."""
+        done = error is not None or len(batch) < BATCH
+        stopped = Cause.of("inward", error) if error else None
+        worker, source = self.flow.worker.id, self.link.name
+        taken = self.flow.store.take(worker, source, document, at, batch, done=done, stopped=stopped)
+        self.flow.publish(taken.messages)
+        return at + len(batch)
 
     def _leased(self) -> bool:
         return self.flow.store.lease_source(self.link.name, self.flow.worker.id)

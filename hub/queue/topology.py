@@ -158,8 +158,8 @@ def refusal(error: BaseException, queue: str) -> str:
     if code == 406 and which:
         argument, kind, name = which.groups()
         return (
-            f"{kind} {name} exists with other arguments ({argument}): delete it once it is empty, or give the hub "
-            f"another prefix; {MENDED}"
+            f"{kind} {name} exists with other arguments ({argument}): delete it once it is empty, "
+            f"and the hub makes it anew; {MENDED}"
         )
     if code == 403:
         return f"queue {queue}: this user has no permission on it: allow configure, write and read; {MENDED}"

@@ -79,7 +79,8 @@ class Taken:
 class Claim:
     """A message that this worker owns now. attempts: counted ones before this; crashes: since the last answer.
 
-    parcel: its bytes, if they were kept before (the same must be sent again); shared by all the messages in it.
+    bound: what its record's seal must be bound to, whatever a queue says. parcel: its bytes, if they were kept before
+    (the same must be sent again); shared by all the messages in it.
     """
 
     number: int
@@ -89,6 +90,7 @@ class Claim:
     attempts: int
     crashes: int
     generation: int
+    bound: bytes
     parcel: Parcel | None = None
 
 

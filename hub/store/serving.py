@@ -22,9 +22,11 @@ _BACK = Sql("""UPDATE message SET state = 'ready', owner = NULL, alone = false, 
 _NO_PROBE = Sql("UPDATE target SET probe = NULL WHERE link = :target AND probe = :worker")
 _UNREAD = Sql("SELECT 1 FROM document d WHERE d.link {in links} AND NOT d.done LIMIT 1")
 _SENDING = Sql("SELECT 1 FROM message m WHERE m.state = 'sending' LIMIT 1")
-_DUE = Sql(f"SELECT 1 FROM message m WHERE m.state = 'waiting' AND m.due <= {{now}} + {SOON} LIMIT 1")
+_DUE = Sql(f"""SELECT 1 FROM message m WHERE m.state = 'waiting' AND m.due <= {{now}} + {SOON}
+    AND m.target + 0 {{in targets}} LIMIT 1""")
 _READY = Sql(f"""SELECT 1 FROM message m JOIN target t ON t.link = m.target WHERE m.ended IS NULL
-    AND m.state = 'ready' AND (t.paused IS NULL OR t.paused <= {{now}} + {SOON}) AND {{first}} LIMIT 1""")
+    AND m.target + 0 {{in targets}} AND m.state = 'ready' AND (t.paused IS NULL OR t.paused <= {{now}} + {SOON})
+    AND {{first}} LIMIT 1""")
 _ANY_UNTOLD = Sql("SELECT 1 FROM cause WHERE NOT told LIMIT 1")
 _UNTOLD = Sql("SELECT c.id FROM cause c WHERE NOT c.told ORDER BY c.id {lock c}")
 _TOLD = Sql("UPDATE cause SET told = true WHERE id {in ids}")
@@ -61,14 +63,16 @@ class Serving(Reading, Keeping, Audit):
         self.probing.discard((worker, target))
         return count
 
-    def is_idle(self, sources: Iterable[str]) -> bool:
-        """Whether nothing of these sources is unread, and no message can be sent now or within SOON seconds."""
-        links = [self.link_id(name) for name in sources]
+    def is_idle(self, sources: Iterable[str], targets: Iterable[str]) -> bool:
+        """Whether nothing of these sources is unread, and nothing can be sent to these targets within SOON seconds."""
+        links, named = [self.link_id(name) for name in sources], [self.link_id(name) for name in targets]
 
         def act(work: Work) -> bool:
             if links and work.row(_UNREAD, links=links) is not None:
                 return False
-            return all(work.row(one) is None for one in (_SENDING, _DUE, _READY))
+            if work.row(_SENDING) is not None:
+                return False
+            return not named or all(work.row(one, targets=named) is None for one in (_DUE, _READY))
 
         return self.database.read(act)
 

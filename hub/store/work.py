@@ -17,7 +17,7 @@ from hub.seal import Keyring
 from hub.store import schema
 from hub.store.database import Database, Work
 from hub.store.facts import Claim, Claimed, LeaseLost, Outcome
-from hub.store.line import Line, free
+from hub.store.line import Line, free, record_bound
 from hub.store.statements import Rows, Sql, clean
 
 _TARGET = Sql("""SELECT t.generation, t.paused, t.probe, {now} AS now FROM target t, worker w
@@ -26,7 +26,7 @@ _PROBE = Sql("""UPDATE target SET probe = :worker WHERE link = :target AND probe
 _NO_PROBE = Sql("UPDATE target SET probe = NULL WHERE link = :target AND probe = :worker")
 # `+ 0` keeps planners from the indexes of targets and owners: the numbers alone say where to look. A message that has
 # an owner is `sending`: the table sees to that.
-_COLUMNS = "m.number, m.id, m.source, r.kind, m.attempts, m.crashes, m.generation, m.parcel"
+_COLUMNS = "m.number, m.id, m.source, r.kind, m.attempts, m.crashes, m.generation, m.parcel, m.document, m.ordinal"
 _READY = Sql(f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {{in numbers}} AND m.target + 0 = :target AND m.state = 'ready' AND {{first}}
     ORDER BY m.number {{skip m}}""")
@@ -133,6 +133,7 @@ class Working(Line):
                 row.attempts,
                 row.crashes,
                 row.generation,
+                record_bound(row.document, row.ordinal),
                 parcels.get(row.parcel) if row.number not in found.broken else None,
             )
             for row in found.rows
