@@ -15,6 +15,7 @@ from hub.seal import NAME, Keyring, SealError, new_key, new_ring
 KEYS = {"one": b"1" * 32, "two": b"2" * 32}
 RING = Keyring(b"n" * 32, KEYS, "one")
 PLAIN = Keyring(b"n" * 32)
+A_KEY = base64.b64encode(b"k" * 32).decode()
 
 
 @given(st.binary(), st.binary())
@@ -101,13 +102,13 @@ def test_a_new_key_file_is_a_ring() -> None:
         ("nonsense", "not a key file"),
         ("", "a key file has 'naming'"),
         ("naming = 1", "a key file has 'naming'"),
-        (f'naming = "{new_key()}"\nkeys = 1', "a key file has 'naming'"),
+        (f'naming = "{A_KEY}"\nkeys = 1', "a key file has 'naming'"),
         ('naming = "!!"', "not base64"),
         ('naming = "AAAA"', "32 bytes"),
-        (f'naming = "{new_key()}"\ncurrent = "x"\n[keys]\ny = "{new_key()}"', "'x', is not among the keys"),
-        (f'naming = "{new_key()}"\ncurrent = "y"\n[keys]\ny = "AAAA"', "32 bytes"),
-        (f'naming = "{new_key()}"\ncurrent = "y"\n[keys]\ny = 1', "not base64"),
-        (f'naming = "{new_key()}"\ncurrent = ""\n[keys]\n"" = "{new_key()}"', "1 to 255 bytes"),
+        (f'naming = "{A_KEY}"\ncurrent = "x"\n[keys]\ny = "{A_KEY}"', "'x', is not among the keys"),
+        (f'naming = "{A_KEY}"\ncurrent = "y"\n[keys]\ny = "AAAA"', "32 bytes"),
+        (f'naming = "{A_KEY}"\ncurrent = "y"\n[keys]\ny = 1', "not base64"),
+        (f'naming = "{A_KEY}"\ncurrent = ""\n[keys]\n"" = "{A_KEY}"', "1 to 255 bytes"),
     ],
 )
 def test_a_bad_key_file_is_said_without_its_keys(text: str, reason: str) -> None:

@@ -74,8 +74,8 @@ class FolderInlet:
         """What was taken and not settled, then what lies there whole, by its time of change and its name."""
         self.ready()
         try:
+            whole = self._watch.whole()  # before `.taken/`: what another process takes meanwhile is found there
             names = sorted(os.listdir(self._taken))
-            whole = self._watch.whole()
         except OSError as error:
             raise unavailable(error, self._place) from None
         for name in names:
@@ -85,7 +85,10 @@ class FolderInlet:
         self._untaken = len(whole)
         for start in range(0, len(whole), AHEAD):
             self._untaken = max(0, self._untaken - AHEAD)
-            yield from self._given(self._take(whole[start : start + AHEAD]))
+            taken, on = self._take(whole[start : start + AHEAD])
+            yield from self._given(taken)
+            if not on:
+                return
 
     def settle(self, arrival: Arrival) -> None:
         """Remove it, or move it to `.done/`. What cannot be is not given again; the next fetch tries once more."""
@@ -101,20 +104,28 @@ class FolderInlet:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _take(self, whole: list[tuple[str, Look]]) -> list[str]:
-        """Rename into `.taken/`; the new names. What cannot be moved is left where it is."""
-        taken = []
+    def _take(self, whole: list[tuple[str, Look]]) -> tuple[list[str], bool]:
+        """Rename into `.taken/`; the new names, and whether to go on. What cannot be moved is left where it is.
+
+        When a file is gone another process may have taken it, and what comes after must not be given before it: this
+        fetch ends, and the next one finds it in `.taken/`.
+        """
+        taken, on = [], True
         try:
             for name, look in whole:
                 new = f"{self._stamp()}-{secrets.token_hex(4)}-{plain(name)}"
-                if self._watch.look(name) == look and self._move(name, new):  # else it was changed since
+                found = self._watch.look(name)
+                if found == look and self._move(name, new):  # else it was changed since
                     taken.append(new)
+                elif not os.path.lexists(self._in / name):
+                    on = False
+                    break
             sync_folder(self._taken)
             sync_folder(self._in)
         except OSError as error:
             raise unavailable(error, self._place) from None
         self._hook("take.after-sync")
-        return taken
+        return taken, on
 
     def _move(self, name: str, new: str) -> bool:
         """Take one; False when it was not to be had. OSError: the whole folder's trouble."""

@@ -49,6 +49,9 @@ class Watch:
         """What is whole, by its time of change and its name. OSError: the folder cannot be looked at."""
         now, wall = time.monotonic(), time.time_ns()
         settle, found = self._told.settle, []
+        # A listing made while files arrive may show a later one and miss an earlier one. The next listing shows all
+        # that came before anything in this one, so what is taken goes no further than this one knew.
+        known = set(os.listdir(self._in))
         seen: dict[str, tuple[Look, float]] = {}
         for name in os.listdir(self._in):
             look = self.look(name)
@@ -61,8 +64,11 @@ class Watch:
             fresh = look.changed <= wall < look.changed + settle * 1e9
             if look.marked or not settle or (now - since >= settle and not fresh):
                 found.append((name, look))
+        found.sort(key=lambda one: (one[1].changed, os.fsencode(one[0])))
+        while found and found[-1][0] not in known:
+            found.pop()
         self._seen, self.unfinished = seen, len(seen) - len(found)
-        return sorted(found, key=lambda one: (one[1].changed, os.fsencode(one[0])))
+        return found
 
     def look(self, name: str) -> Look | None:
         """What lies under a name; None when it is no document, or cannot be taken."""

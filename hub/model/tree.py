@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from copy import copy
 from datetime import date, datetime
+from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
 from hub.errors import RecordError
 from hub.model.codelist import is_code
-from hub.model.leaf import Item, Part
-from hub.model.record import ChildRecord, Source
+from hub.model.leaf import Part
+from hub.model.record import ChildRecord
 from hub.model.shape import Field, compounds, fields, references
 
 MINTED = "hub-"
@@ -152,47 +152,59 @@ def digest(record: ChildRecord) -> str:
     Left out: extras, the moment the source speaks of, ids the hub minted (a reference to such an item counts as its
     position) and the order of `source.partial`. Link and id count.
     """
+    tree: dict[str, Any] = msgspec.to_builtins(record, enc_hook=_plain)
     minted: dict[tuple[str, str], str] = {}
-    _positions(record, "", "", minted)
-    bared: ChildRecord = _bared(record, minted)
-    if isinstance(bared.source, Source):
-        bared.source.as_of = UNSET
-        if bared.source.partial:
-            bared.source.partial = sorted(bared.source.partial)
-    return blake2b(_encoder.encode(bared), digest_size=32).hexdigest()
+    references: list[tuple[dict[str, Any], str, str]] = []
+    _strip(_stripping(ChildRecord, ""), tree, "", minted, references)
+    for holder, name, target in references if minted else ():
+        holder[name] = minted.get((target, holder[name]), holder[name])
+    source = tree.get("source")
+    if source:
+        source.pop("as_of", None)
+        if source.get("partial"):
+            source["partial"] = sorted(source["partial"])
+    return blake2b(_encoder.encode(tree), digest_size=32).hexdigest()
 
 
-def _positions(part: Part, prefix: str, at: str, minted: dict[tuple[str, str], str]) -> None:
-    """Where every item with a minted id stands, by its list and id."""
-    for name, _ in compounds(type(part)):
-        value = getattr(part, name)
-        if isinstance(value, Part):
-            _positions(value, f"{prefix}{name}.", at, minted)
-        elif value:
-            path, below = prefix + name, f"{prefix}{name}[]."
-            for place, item in enumerate(value):
-                if isinstance(item.id, str) and item.id.startswith(MINTED):
-                    minted[path, item.id] = f"{MINTED}{at}{place}"
-                _positions(item, below, f"{at}{place}.", minted)
+class _Stripping(NamedTuple):
+    """What a digest looks at in a struct. below: by field, the path of its list ("" for a part), and the same of it.
+
+    refers: the fields that hold the id of an item, with its list.
+    """
+
+    below: dict[str, tuple[str, _Stripping]]
+    refers: tuple[tuple[str, str], ...]
 
 
-def _bared(part: Any, minted: dict[tuple[str, str], str]) -> Any:
-    """A copy of the part without what a digest leaves out."""
-    cls: type[Part] = type(part)
-    out = copy(part)
-    for name, _ in compounds(cls):
-        value = getattr(part, name)
-        if isinstance(value, Part):
-            setattr(out, name, _bared(value, minted))
-        elif value:
-            setattr(out, name, [_bared(item, minted) for item in value])
-    if minted:
-        for name, target in references(cls):
-            setattr(out, name, minted.get((target, getattr(part, name)), getattr(part, name)))
-    if issubclass(cls, Item):
-        out.extras = UNSET
-        if isinstance(part.id, str) and part.id.startswith(MINTED):
-            out.id = UNSET
-    elif cls is ChildRecord:
-        out.extras = UNSET
-    return out
+@cache
+def _stripping(cls: type[Part], prefix: str) -> _Stripping:
+    below = {}
+    for field in fields(cls):
+        if field.part is not None and field.shape == "list":
+            below[field.name] = (prefix + field.name, _stripping(field.part, f"{prefix}{field.name}[]."))
+        elif field.part is not None:
+            below[field.name] = ("", _stripping(field.part, f"{prefix}{field.name}."))
+    return _Stripping(below, references(cls))
+
+
+def _strip(
+    stripping: _Stripping, tree: dict[str, Any], at: str, minted: dict[tuple[str, str], str], found: list[Any]
+) -> None:
+    """Take out what a digest leaves out; where every item with a minted id stands, and every reference to an item."""
+    tree.pop("extras", None)
+    for name, target in stripping.refers:
+        if name in tree:
+            found.append((tree, name, target))
+    for name, value in tree.items():
+        path, below = stripping.below.get(name, ("", None))
+        if below is None or not value:
+            continue
+        if not path:
+            _strip(below, value, at, minted, found)
+            continue
+        for place, item in enumerate(value):
+            own = item.get("id")
+            if own.__class__ is str and own.startswith(MINTED):
+                minted[path, own] = f"{MINTED}{at}{place}"
+                del item["id"]
+            _strip(below, item, f"{at}{place}.", minted, found)

@@ -46,7 +46,8 @@ class Receiver:
         inlet, worked = self.link.inlet, False
         assert inlet is not None
         for arrival in inlet.fetch():
-            kept = self.flow.store.keep(self.link.name, arrival.name, arrival.document)
+            worker = self.flow.worker.id
+            kept = self.flow.store.keep(self.link.name, arrival.name, arrival.document, worker=worker)
             inlet.settle(arrival)
             worked = True
             if kept.new:

@@ -10,7 +10,7 @@ import msgspec
 
 from hub.errors import DeclarationError
 from hub.store.database import Work
-from hub.store.facts import Kept, Unread
+from hub.store.facts import Kept, LeaseLost, Unread
 from hub.store.shelf import Shelf
 from hub.store.statements import Sql
 from hub.wire import Document
@@ -20,6 +20,7 @@ CHUNK = 1 << 20
 
 _NEW = Sql("""INSERT INTO document (name, link, sealed, kept) VALUES (:name, :link, :sealed, {now})
     ON CONFLICT (name) DO NOTHING RETURNING id""")
+_READER = Sql("SELECT s.link FROM source s WHERE s.link = :link AND s.reader = :worker {lock s}")
 _OLD = Sql("SELECT id FROM document WHERE name = :name")
 _CHUNK = Sql("INSERT INTO chunk (document, part, ordinal, sealed) VALUES (:document, :part, :ordinal, :sealed)")
 _ABOUT = Sql("UPDATE document SET sealed = :sealed WHERE id = :id")
@@ -48,25 +49,33 @@ class Documents(Shelf):
     """Keeping and reading documents."""
 
     def keep(
-        self, link: str, name: str, chunks: Document | Iterable[tuple[str, bytes]], *, label: str | None = None
+        self,
+        link: str,
+        name: str,
+        chunks: Document | Iterable[tuple[str, bytes]],
+        *,
+        label: str | None = None,
+        worker: int | None = None,
     ) -> Kept:
         """Keep a document that came over a link, whole or not at all.
 
         name: what the transport identifies it by; the same name again is the same document. chunks: the document, or
         (part, bytes) in any sizes, the part "" for a document of one file. label: the document's own name, when
-        `chunks` does not tell.
+        `chunks` does not tell. worker: who must be the source's reader when it is kept, else LeaseLost: documents are
+        kept in the order they came, which two readers could not agree on.
         """
         source, mark = self.link_id(link), self.ring.name("document", self.identity(link), name)
         title = label or (chunks.name if isinstance(chunks, Document) else name)
 
         def act(work: Work) -> Kept:
             made = work.value(_NEW, name=mark, link=source, sealed=b"")
-            if made is None:
-                return Kept(work.value(_OLD, name=mark), new=False)
-            stream = _chunks(chunks) if isinstance(chunks, Document) else chunks
-            self._fill(work, made, About(name, title), stream)
-            work.count = 1
-            return Kept(made, new=True)
+            if made is not None:
+                stream = _chunks(chunks) if isinstance(chunks, Document) else chunks
+                self._fill(work, made, About(name, title), stream)
+                work.count = 1
+            if worker is not None and work.row(_READER, link=source, worker=worker) is None:
+                raise LeaseLost("the source is read by another worker")
+            return Kept(made or work.value(_OLD, name=mark), new=made is not None)
 
         # What is a stream can be read but once; what is a document as often as it takes.
         return self.database.write(act, "T1", once=not isinstance(chunks, Document))

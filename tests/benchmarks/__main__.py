@@ -1,4 +1,4 @@
-"""Prints the translation bars: each way of doing the census mapping, measured side by side in rounds of one run.
+"""Prints the bars. Translation: each way of doing the census mapping, measured side by side in rounds of one run.
 
 Every way gives the same records, ids by their places: days and codes are looked at, conferences name their enquiry.
 
@@ -6,6 +6,8 @@ A rate alone says more of the machine than of the program, and a busy machine ch
 turn, in many short rounds, in processor time; a rate is that of a way's best round, and the bars are ratios of those.
 Exit 1 when a way gives other records than the hub, 0 otherwise, bars met or not: how busy the machine is must not fail
 a build.
+
+Flow: from a file in a folder to acknowledged at the target, against bare relays over the same broker (`flow.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any
 
 import orjson
 
-from tests.benchmarks import handwritten, hub, interpreted, memory, others, sample
+from tests.benchmarks import flow, handwritten, hub, interpreted, memory, others, sample
 from tests.benchmarks.records import bare, linked
 
 WHOLE, PART = 5_000, 1_000
@@ -87,9 +89,15 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     options.add_argument("--rounds", type=int, default=40, help="how often each way runs (40)")
     options.add_argument("--no-memory", action="store_true", help="leave the measures of memory out")
+    options.add_argument("--only", choices=("translation", "flow"), help="measure one part alone")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ics-hub-bench-") as folder:
-        return _bench(Path(folder), given.rounds, not given.no_memory)
+        wrong = 0
+        if given.only != "flow":
+            wrong = _bench(Path(folder), given.rounds, not given.no_memory)
+        if given.only != "translation":
+            flow.measure(Path(folder))
+        return wrong
 
 
 def _bench(folder: Path, rounds: int, measure_memory: bool) -> int:

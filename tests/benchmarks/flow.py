@@ -12,9 +12,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hub.message import Message, pack
 from hub.seal import Keyring, new_ring
 from hub.store import Store
+from tests.benchmarks import hub, sample
+from tests.benchmarks.relay import SELECT, relays
+from tests.nodes import NodeError, Postgres, Rabbit
 
+CHILDREN = 5_000
+"""Records carried in each measure."""
+BAR = 0.40
+"""What the hub is to reach of the bare SelectConnection relay of the same messages."""
 RUN = "from hub.cli import main; main()"
 TOML = """
 [hub]
@@ -84,6 +92,12 @@ class Council:
         """Whether so many records were kept, and none is open."""
         return self.store.highest_number() >= records and self.store.open_count("index") == 0
 
+    def by_worker(self) -> list[int]:
+        """Messages that each process delivered."""
+        with self.store.database.engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT count(*) FROM attempt GROUP BY worker ORDER BY worker")
+            return [row[0] for row in found]
+
     def cpu(self) -> dict[int, float]:
         """Seconds of processor time of each process."""
         tick = os.sysconf("SC_CLK_TCK")
@@ -99,3 +113,41 @@ def council(store: str, queue: str) -> Iterator[Council]:
     """A council in a folder of its own."""
     with tempfile.TemporaryDirectory() as home:
         yield Council(Path(home), store, queue)
+
+
+def measure(folder: Path) -> None:
+    """Print the rates of bare relays and of the hub, and what the hub reaches of the bare relay."""
+    file = sample.write(folder / "carried.xml", CHILDREN)
+    ring = Keyring.parse(new_ring("bench"))
+    messages = [
+        pack(Message(n, ring.name(n), "index", "ics", "Child", b"record:1:1", ring.seal(line.rstrip(), b"record:1:1")))
+        for n, line in enumerate(hub.to_json(file))
+    ]
+    print(
+        f"\ncarrying {CHILDREN:,} records of {sum(map(len, messages)) / CHILDREN:,.0f} bytes as they lie on the queue"
+    )
+    try:
+        rabbit, postgres = Rabbit(), Postgres()
+    except NodeError as error:
+        print(f"not measured: {error}")
+        return
+    with rabbit, postgres:
+        rates = relays(rabbit.url, messages)
+        _carry("the hub, SQLite, in one process", "sqlite:///hub.db", "local", 1, file, rates[SELECT])
+        for processes in (1, 2, 4):
+            name = f"the hub, PostgreSQL and RabbitMQ, {processes} process{'es' if processes > 1 else ''}"
+            _carry(name, postgres.database(), rabbit.vhost(), processes, file, rates[SELECT])
+    print(f"bar: {BAR:.0%} of the bare relay ({SELECT})")
+
+
+def _carry(name: str, store: str, queue: str, processes: int, file: Path, bare: float) -> None:
+    with council(store, queue) as carried:
+        with carried.running(processes):
+            before = carried.cpu()
+            rate = CHILDREN / carried.carry([file.read_bytes()], CHILDREN)
+            used = [(after - before[pid]) / CHILDREN * 1e6 for pid, after in carried.cpu().items()]
+        done = carried.by_worker()
+    share = f"{rate / bare:.0%} of the bare relay ({'met' if rate / bare >= BAR else 'NOT met'})"
+    each = ", ".join(f"{one:,.0f}" for one in used)
+    print(f"{name}: {rate:,.0f} records/s, {share}; us of processor time a record in each process: {each};")
+    print(f"    messages delivered by each: {', '.join(map(str, done))}")
