@@ -169,9 +169,11 @@ def test_a_link_that_hub_toml_lacks(council: Council) -> None:
 
 def test_mapping_files_that_differ_from_those_in_force(council: Council) -> None:
     with council.open() as store:
-        store.set_mapping_set("f" * 32)
+        gone = store.enlist("there", 1)
+        assert store.agree("f" * 32, gone)
+        store.dismiss(gone)
         assert found(council)["mapping files"].state == OK, "nobody goes by them: the next run puts these in force"
-        store.enlist("here", 1)
+        assert store.agree("f" * 32, store.enlist("here", 1))
     planted(council, "mapping files")
 
 

@@ -159,7 +159,7 @@ def test_the_constraints_name_every_direct_dependency() -> None:
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     exact = {line.split("==")[0].lower().replace("_", "-") for line in lines if line and not line.startswith("#")}
-    assert {re.split(r"[[<>=~!]", one)[0].lower() for one in wanted} <= exact
+    assert {re.split(r"[\[<>=~!]", one)[0].lower() for one in wanted} <= exact
     assert all("==" in line for line in lines if line and not line.startswith("#"))
 
 

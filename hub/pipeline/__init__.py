@@ -85,7 +85,8 @@ class Hub:
         steps += [("sweep", sweeper.step, sweeper.every)]
         steps += [(one.name, one.step, one.link.poll) for one in receivers]
         steps += [(one.name, one.step, 0.0) for one in deliverers]
-        log.info("running", sources=len(receivers), targets=len(deliverers), worker=flow.worker.id)
+        say = log.debug if once else log.info
+        say("running", sources=len(receivers), targets=len(deliverers), worker=flow.worker.id)
         threads = [threading.Thread(target=flow.go_on, args=step, name=step[0], daemon=True) for step in steps]
         for thread in threads:
             thread.start()
@@ -96,7 +97,7 @@ class Hub:
             for thread in threads:
                 thread.join()
             self._end(deliverers)
-            log.info("ended", open=self._open)
+            say("ended", open=self._open)
         if flow.failed is not None:
             raise flow.failed
         return int(self._open or (once and any(flow.troubles.values())))
