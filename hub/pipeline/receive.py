@@ -50,8 +50,9 @@ class Receiver:
             kept = self.flow.store.keep(self.link.name, arrival.name, arrival.document, worker=worker)
             inlet.settle(arrival)
             worked = True
-            if kept.new:
-                self._read(Unread(kept.document, 0, arrival.name))
+            if not kept.new:  # it may not have been read yet, and nothing may be read before it
+                break
+            self._read(Unread(kept.document, 0, arrival.name))
             if self.flow.stopping or not self._is_room():
                 break
         return worked

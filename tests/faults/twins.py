@@ -1,0 +1,58 @@
+"""Hubs broken on purpose, one way each. Each must turn the oracle red, or it would not see that fault in the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hub.message import Message, Parcel
+from hub.seal import Keyring
+from hub.store import Outcome, Store, statements
+
+
+def mark_before_send() -> None:
+    """What is sent is recorded as sent before it goes: a worker that dies in between loses it."""
+    prepare, finish = Store.prepare, Store.finish
+    following: list[Message] = []
+
+    def early(self: Store, worker: int, parcels: Sequence[Parcel]) -> list[Parcel | None]:
+        kept = prepare(self, worker, parcels)
+        for parcel in kept:
+            if parcel is not None:
+                said = [Outcome(number, "sent") for number in parcel.numbers]
+                following.extend(finish(self, worker, parcel.target, said))
+        return kept
+
+    def late(self: Store, worker: int, target: str, outcomes: Sequence[Outcome]) -> list[Message]:
+        """What comes next in line is still published at once, or the twin would only be slow."""
+        found = finish(self, worker, target, outcomes)
+        while following:
+            found.append(following.pop())
+        return found
+
+    Store.prepare, Store.finish = early, late  # type: ignore[method-assign]
+
+
+def no_head_check() -> None:
+    """A message may be claimed though an earlier one of the same child is open: the later overtakes."""
+    for words in statements._PLAIN.values():
+        words["first"] = "(1 = 1)"
+
+
+def content_only_id() -> None:
+    """The id of a message is made from its content without the version: A, B, A is two messages, and ends at B."""
+    name = Keyring.name
+
+    def broken(self: Keyring, *parts: Any) -> bytes:
+        if parts[0] == "message":
+            parts = (*parts[:3], *parts[4:])
+        return name(self, *parts)
+
+    Keyring.name = broken  # type: ignore[method-assign]
+
+
+TWINS: dict[str, Callable[[], None]] = {
+    "mark-before-send": mark_before_send,
+    "no-head-check": no_head_check,
+    "content-only-id": content_only_id,
+}
