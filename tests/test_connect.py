@@ -319,6 +319,46 @@ def test_two_processes_never_take_one_file_twice(folder: Path) -> None:
     assert len(set(names)) == 600
 
 
+def test_what_another_process_takes_meanwhile_is_not_overtaken(folder: Path) -> None:
+    """Two readers for a moment: the first lost its lease and does not know. What it takes must not come later."""
+    for name in ("1", "2", "3"):
+        put(folder, name, name.encode(), at=1_700_000_000 + int(name))
+    other = inlet(folder)
+    taken = []
+
+    def hook(step: str) -> None:
+        if step == "take.before-rename" and not taken:  # the other is faster with the first
+            taken.append(True)
+            (folder / "1").rename(folder / ".taken" / "20250101T000000.000000Z-00000000-1")
+
+    source = inlet(folder, hook)
+    first = [data(one) for one in source.fetch()]
+    assert first == [], "nothing is given that came after a file which is in other hands"
+    found = []
+    for one in other.fetch():
+        found.append(data(one))
+        other.settle(one)
+    assert found == [b"1", b"2", b"3"]
+
+
+def test_a_listing_that_missed_an_earlier_file_is_not_trusted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing made while files arrive may show the second and not the first; what it shows last must wait."""
+    put(folder, "2", b"2", at=1_700_000_002)
+    listing, told = os.listdir, iter([["2"], ["1", "2", "3"]])
+
+    def listed(path: object) -> list[str]:
+        found = listing(path)  # type: ignore[call-overload]
+        if Path(str(path)) == folder and (once := next(told, None)) is not None:
+            put(folder, "1", b"1", at=1_700_000_001)
+            put(folder, "3", b"3", at=1_700_000_003)
+            return once
+        return list(found)
+
+    monkeypatch.setattr(os, "listdir", listed)
+    source = inlet(folder)
+    assert [data(one) for one in source.fetch()] == [b"1", b"2"], "the third was not known at the first look"
+
+
 def test_a_document_that_another_process_settled_is_passed_over(folder: Path) -> None:
     put(folder, "a", b"a", 1)
     put(folder, "b", b"b", 2)

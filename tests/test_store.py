@@ -158,7 +158,11 @@ def test_a_source_is_read_by_one_worker_from_where_it_stands(store: Store, counc
         store.take(council.worker, "ics", document, 0, records[:2], done=False)
     store.release_source("ics", council.worker)
     assert store.lease_source("ics", other)
+    with pytest.raises(LeaseLost):
+        store.keep("ics", "b", [("", b"x")], worker=council.worker)
     store.take(other, "ics", document, 2, records[2:], done=True)
+    assert store.keep("ics", "b", [("", b"x")], worker=other).new, "what the former reader tried left nothing behind"
+    store.take(other, "ics", store.unread("ics")[0].document, 0, [], done=True)
     with pytest.raises(LeaseLost):
         store.take(other, "ics", document, 4, [], done=True)
     assert store.unread("ics") == []
