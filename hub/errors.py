@@ -6,6 +6,7 @@ positions (line, segment, ordinal) and what to do.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -59,3 +60,14 @@ class Unavailable(HubError):
 
 class Unanswered(Unavailable):
     """The bytes left and no answer came: the message may have arrived."""
+
+
+def fault(error: Exception, *, file: str = "", place: str = "") -> RecordError:
+    """A fault of the hub itself, as an error that shows no value: its own message might."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
+    return RecordError(
+        f"a fault of the hub itself ({type(error).__name__}{where}); please report it", file=file, place=place
+    )

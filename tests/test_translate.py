@@ -286,12 +286,12 @@ def test_no_value_of_a_record_is_in_a_report(samples: Path, tmp_path: Path) -> N
 
 
 def test_a_fault_of_the_hub_in_one_record_refuses_that_record_and_shows_no_value(tmp_path: Path) -> None:
-    from hub.translate import _fault
+    from hub.errors import fault
 
     try:
         raise ValueError(CANARY)
     except ValueError as error:
-        said = _fault(error, place="Child 3")
+        said = fault(error, place="Child 3")
     assert isinstance(said, RecordError)
     assert "ValueError at test_translate.py" in str(said)
     assert CANARY not in str(said)

@@ -38,7 +38,10 @@ def status(config: CONFIG = HUB_TOML, as_json: JSON = False) -> None:
     from hub.cli import overview
 
     with opened(config) as (settings, store):
-        told = overview.status_facts(store.status(), overview.queue_line(settings))
+        queue, junk = overview.queue_line(settings), store.junk_count()
+        if junk:
+            queue += f"; {junk:,} that were no messages of ours were moved to the dead queue"
+        told = overview.status_facts(store.status(), queue)
     if as_json:
         put(told)
     else:

@@ -8,10 +8,9 @@ from time import monotonic
 import structlog
 
 from hub.connect import Outlet
-from hub.errors import Refused, Unanswered, Unavailable
+from hub.errors import Refused, Unanswered, Unavailable, fault
 from hub.message import Answer, Cause, Message, NotTried, Parcel, Sent
 from hub.pipeline.link import Link
-from hub.pipeline.reading import fault
 from hub.pipeline.worker import Flow
 from hub.pipeline.writing import write
 from hub.queue import Consumer, Delivery

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hub.adapter import Adapter, Theirs
 from hub.errors import RecordError
-from hub.mapping import AnyMapping, load
+from hub.mapping import AnyMapping
 from hub.mapping.declare import roots
 from hub.model import ChildRecord
 
@@ -85,4 +85,4 @@ def mapping_digest(links: list[Link]) -> str:
     return made.hexdigest()
 
 
-__all__ = ["Link", "load", "mapping_digest"]
+__all__ = ["Link", "mapping_digest"]

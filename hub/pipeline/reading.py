@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from hub.adapter import Theirs
-from hub.errors import DeclarationError, RecordError
+from hub.errors import DeclarationError, RecordError, fault
 from hub.mapping import AnyMapping, Finding
 from hub.mapping.numbers import nhs_number_fault, upn_fault
 from hub.message import Cause
@@ -119,13 +118,4 @@ def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
             yield ring.name(str(one.system), one.value)
 
 
-def fault(error: Exception) -> RecordError:
-    """A fault of the hub itself, as an error that shows no value: its own message might."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
-    return RecordError(f"a fault of the hub itself ({type(error).__name__}{where}); please report it")
-
-
-__all__ = ["Source", "child_key", "fault", "places", "read"]
+__all__ = ["Source", "child_key", "places", "read"]

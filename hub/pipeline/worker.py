@@ -15,10 +15,9 @@ from typing import TypeVar
 import structlog
 from tenacity import RetryError, Retrying, retry_if_exception_type, wait_random_exponential
 
-from hub.errors import DeclarationError, Unavailable
+from hub.errors import DeclarationError, Unavailable, fault
 from hub.message import Message
 from hub.pipeline.link import Link
-from hub.pipeline.reading import fault
 from hub.queue import Queue
 from hub.seal import Keyring, SealError
 from hub.store import LeaseLost, Store, StoreDown

@@ -11,11 +11,10 @@ from typing import Any
 import msgspec
 
 from hub.adapter import Theirs, Token, Tree
-from hub.errors import RecordError
+from hub.errors import RecordError, fault
 from hub.message import Cause, Message, Parcel
 from hub.model import decode
 from hub.pipeline.link import Link
-from hub.pipeline.reading import fault
 from hub.seal import KeyMissing, Keyring, SealError
 from hub.store import Outcome
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from hub import adapter as adapters
 from hub.adapter import Adapter, Theirs, Tree
-from hub.errors import DeclarationError, RecordError
+from hub.errors import DeclarationError, RecordError, fault
 from hub.mapping import AnyMapping, Created, Inward, Mapping, account, load
 from hub.mapping.bind import leaf_rows
 from hub.model import ChildRecord
@@ -64,7 +64,7 @@ class _Run:
             except (DeclarationError, MemoryError):
                 raise
             except Exception as error:
-                report.stopped = _fault(error, file=document.name)
+                report.stopped = fault(error, file=document.name)
                 return
             if one is None:
                 self.last = None
@@ -91,7 +91,7 @@ class _Run:
             report.refuse(error, place)
             return None
         except Exception as error:
-            report.refuse(_fault(error, place=place))
+            report.refuse(fault(error, place=place))
             return None
         self._say(report, mapping, read, made, place)
         if report.written == 1:
@@ -156,17 +156,6 @@ def _notes(mapping: Mapping, path: str) -> list[str]:
         row for name in sorted(tables) for row in plan.tables[name].rows if row.ours in plan.bounds[name].narrowing
     ]
     return list(dict.fromkeys(row.note for row in narrowing if row.way == "out" and row.note))
-
-
-def _fault(error: Exception, *, file: str = "", place: str = "") -> RecordError:
-    """A fault of the hub itself, as an error that shows no value: its own message might."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
-    return RecordError(
-        f"a fault of the hub itself ({type(error).__name__}{where}); please report it", file=file, place=place
-    )
 
 
 def translate(
