@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from hub.adapter import Theirs
@@ -36,7 +36,7 @@ def read(source: Source, document: Document, number: int, position: int) -> Iter
     try:
         for ordinal, theirs in enumerate(source.link.adapter.read(document)):
             if ordinal >= position:
-                yield _incoming(source, number, ordinal, theirs)
+                yield incoming(source, number, ordinal, theirs)
     except (RecordError, MemoryError):
         raise
     except DeclarationError as error:  # about the document, such as one file where a folder is needed
@@ -45,7 +45,40 @@ def read(source: Source, document: Document, number: int, position: int) -> Iter
         raise fault(error) from None
 
 
-def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
+def picked(link: Link, document: Document, ordinals: Collection[int]) -> Iterator[tuple[int, Theirs | RecordError]]:
+    """Some records of a document as they came, read again, in order. RecordError: nothing more of it can be read."""
+    wanted = set(ordinals)
+    try:
+        for ordinal, theirs in enumerate(link.adapter.read(document)):
+            if ordinal in wanted:
+                yield ordinal, theirs
+                wanted.discard(ordinal)
+            if not wanted:
+                return
+    except (RecordError, MemoryError):
+        raise
+    except DeclarationError as error:
+        raise RecordError(error.reason) from None
+    except Exception as error:
+        raise fault(error) from None
+
+
+def read_again(source: Source, document: Document, number: int, ordinals: Collection[int]) -> Iterator[Incoming]:
+    """Some records of a document under today's mapping; what still fails comes as failed. Errors as `picked`."""
+    for ordinal, theirs in picked(source.link, document, ordinals):
+        yield incoming(source, number, ordinal, theirs)
+
+
+def from_record(source: Source, at: tuple[int, int], kind: str, record: ChildRecord) -> Incoming:
+    """A record of ours, edited, as the store takes it. at: document and ordinal. kind: of theirs. RecordError when no
+    mapping of the source reads that kind."""
+    own = record.source.id if record.source else ""
+    theirs = Theirs(kind, own if isinstance(own, str) else "", {}, {}, "", "")
+    return _mapped(source, at, source.link.reader(theirs), theirs, record, [])
+
+
+def incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
+    """One record of a document, mapped inward under today's mapping; failed when it cannot be."""
     link = source.link
     own = theirs.id if isinstance(theirs, Theirs) else ""
     kind = theirs.kind if isinstance(theirs, Theirs) else ""
@@ -118,4 +151,4 @@ def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
             yield ring.name(str(one.system), one.value)
 
 
-__all__ = ["Source", "child_key", "places", "read"]
+__all__ = ["Source", "child_key", "from_record", "incoming", "picked", "places", "read", "read_again"]

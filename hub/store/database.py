@@ -50,7 +50,6 @@ class Work:
     def __init__(self, connection: Connection, sqlite: bool) -> None:
         self.connection, self.sqlite = connection, sqlite
         self.count = 0
-        self.count = 0
 
     def run(self, statement: Sql, **values: Any) -> int:
         """Run a statement; the number of rows it touched."""

@@ -138,7 +138,20 @@ record = _table(
     _flag("failed"),
     Column("content", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    _int("revision"),  # how often a person edited it
     PrimaryKeyConstraint("document", "ordinal"),
+)
+former = _table(  # a record as it was before an edit, or before a mended mapping could read it
+    "former",
+    Column("document", BigInteger, nullable=False),
+    Column("ordinal", BigInteger, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    _flag("failed"),
+    Column("kind", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("document", "ordinal", "n"),
 )
 finding = _table(
     "finding",
@@ -158,6 +171,7 @@ message = _table(
     Column("source", BigInteger, nullable=False),
     Column("target", BigInteger, nullable=False),
     Column("generation", BigInteger, nullable=False),
+    _int("revision"),  # of the record, when its id was made
     _flag("whole"),  # a full state: may be superseded, and nothing behind it minds
     Column("state", Text, nullable=False),
     Column("owner", BigInteger),
@@ -187,6 +201,53 @@ place = _table(
     PrimaryKeyConstraint("target", "key", "number"),
     Index("place_number", "number"),
     thin=True,
+)
+aside = _table(  # the places of messages that were set aside. passed: a later message was sent there since
+    "aside",
+    Column("target", BigInteger, nullable=False),
+    Column("key", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    _flag("passed"),
+    PrimaryKeyConstraint("target", "key", "number"),
+    Index("aside_number", "number"),
+    thin=True,
+)
+run = _table(  # a replay: a frozen set of messages, or of children's newest records
+    "run",
+    _id(),
+    _text("asked"),  # what was chosen, as JSON: the same again while it is open is the same run
+    Column("target", BigInteger),  # of `--latest`
+    _text("who"),
+    _text("why"),
+    _text("mapping"),  # the digest that it is bound to
+    _text("state"),
+    _text("note"),
+    Column("rate", Double),  # a second
+    Column("canary", BigInteger),  # its item
+    Column("worker", BigInteger),  # who releases now
+    _time("tokens"),
+    _time("paced"),
+    _time("created"),
+    Column("ended", Double),
+    Index("run_open", "id", sqlite_where=text("ended IS NULL"), postgresql_where=text("ended IS NULL")),
+)
+run_item = _table(
+    "run_item",
+    Column("run", BigInteger, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("number", BigInteger),  # of `--latest`: once there is a message
+    Column("key", BigInteger),  # of `--latest`
+    Column("state", Text, nullable=False),
+    Column("before", BigInteger),  # the cause that it was parked for
+    _text("note"),
+    PrimaryKeyConstraint("run", "n"),
+    Index("run_item_state", "run", "state", "n"),
+    Index(
+        "run_item_open",
+        "number",
+        sqlite_where=text("state IN ('frozen', 'released')"),
+        postgresql_where=text("state IN ('frozen', 'released')"),
+    ),
 )
 attempt = _table(
     "attempt",
@@ -225,6 +286,14 @@ cause = _table(
 junk = _table("junk", _id(), _time("at"), _text("target"), _text("reason"), _text("sha256"))
 mapping_set = _table("mapping_set", _id(), _text("digest"), _time("since"))
 audit = _table("audit", _id(), _time("at"), _text("who"), _text("act"), _text("detail"), _text("digest"))
+audit_child = _table(  # the children whom an act was about
+    "audit_child",
+    Column("key", BigInteger, nullable=False),
+    Column("audit", BigInteger, nullable=False),
+    PrimaryKeyConstraint("key", "audit"),
+    Index("audit_children", "audit"),
+    thin=True,
+)
 fact = _table("fact", Column("name", Text, primary_key=True), _text("value"))
 
 

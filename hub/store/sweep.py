@@ -101,7 +101,6 @@ class Sweeping(Line):
         dead = [row for row in work.rows(_DEAD) if row.target in causes]
         ended = [_given_back(row, causes[row.target]) for row in dead]
         work.count = len(ended)
-        work.count = len(ended)
         work.many(_GIVE_BACK, ended)
         tries = [(row.number, row.tried, row.owner, row.changed, row.now, causes[row.target]) for row in dead]
         work.many(_CRASHED, tries)
@@ -110,7 +109,6 @@ class Sweeping(Line):
 
     def _wake(self, work: Work) -> int:
         numbers = [row[0] for row in work.rows(_DUE)]
-        work.count = len(numbers)
         work.count = len(numbers)
         if numbers:
             work.run(_READY, numbers=numbers)
@@ -133,7 +131,6 @@ class Sweeping(Line):
             ready = firsts(work, looked)
             chosen = sorted(ready)[:most]
             # Those held are marked too, or the same ones would be looked at each time and later ones never.
-            work.count = len(chosen)
             work.count = len(chosen)
             mark_published(work, sorted((set(looked) - ready).union(chosen)))
             return self.messages(work, chosen)

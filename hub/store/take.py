@@ -115,7 +115,6 @@ class Taking(Line):
             if work.row(_READER, link=where.link, worker=worker, document=document, position=position) is None:
                 raise LeaseLost(f"document {document} is read by another worker, or from another place")
             work.count = len(batch)
-            work.count = len(batch)
             heads = self._lock_keys(work, batch)
             kept, unchanged = self._keep_records(work, where, batch, heads, causes)
             rest = {"next": batch[-1].ordinal + 1 if batch else position, "cause": causes[stopped]}

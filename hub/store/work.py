@@ -106,7 +106,6 @@ class Working(Line):
             found = self._find(work, link, ids, alone, 1 if probe or alone else len(ids))
             numbers = [row.number for row in found.rows]
             work.count = len(numbers)
-            work.count = len(numbers)
             if not numbers:
                 if probe:
                     work.run(_NO_PROBE, target=link, worker=worker)
@@ -201,7 +200,6 @@ class Working(Line):
             kept = [place for place, parcel in enumerate(parcels) if mine.issuperset(parcel.numbers)]
             numbers = _numbers(work, len(kept))
             work.count = sum(len(parcels[place].numbers) for place in kept)
-            work.count = sum(len(parcels[place].numbers) for place in kept)
             work.many(
                 _KEEP,
                 [(number, *sealed[place]) for number, place in zip(numbers, kept, strict=True)],
@@ -243,7 +241,6 @@ class Working(Line):
             if (worker, target) in self.probing:
                 work.run(_NO_PROBE, target=link, worker=worker)
             owned = work.rows(_OWNED, numbers=list(asked), target=link, worker=worker) if asked else []
-            work.count = len(owned)
             work.count = len(owned)
             if not owned:
                 return []
