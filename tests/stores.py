@@ -23,6 +23,7 @@ AWAY = Cause("send", "no answer", target="ssd", answer="unavailable")
 
 CLEAN = """
 DO $$ DECLARE made text; BEGIN
+    SET LOCAL session_replication_role = replica;  -- past the triggers that keep the audit as it is
     FOR made IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'
         AND tablename NOT IN ('alembic_version', 'fact')
     LOOP EXECUTE format('DELETE FROM %I', made); END LOOP;

@@ -22,6 +22,7 @@ from hub.errors import DeclarationError
 from hub.message import Cause
 from hub.seal import Keyring, SealError
 from hub.store import Outcome, Store, StoreDown, line, links, opening, reading, serving, sweep, take, work
+from hub.store.migrations import NEWEST
 from hub.store.schema import metadata
 from hub.store.statements import Sql, array, listed
 from hub.wire import Document
@@ -181,6 +182,7 @@ def test_the_migrations_make_the_tables_that_the_store_expects(council: Council)
     with council.store.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == NEWEST
 
 
 # Nothing readable

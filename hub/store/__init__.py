@@ -3,27 +3,20 @@
 The queue carries, the store decides. `Store` is the way in; the modules behind it each own one of the flow's steps.
 """
 
+from hub.store.acts import Acted, Choice, Chosen, Due, Newest, Run, RunItem, Standing
 from hub.store.database import Hook
 from hub.store.facts import (
     LEASE,
-    Acted,
     Attempt,
     CauseRow,
-    Choice,
-    Chosen,
     Claim,
     Claimed,
-    Due,
     Incoming,
     Kept,
     LeaseLost,
-    Newest,
     Outcome,
     Purged,
-    Run,
-    RunItem,
     SourceStatus,
-    Standing,
     Status,
     StoreDown,
     Swept,

@@ -57,6 +57,7 @@ _SEALED = [
     _Sealed("document", "sealed", "id", lambda row: about_bound(row.id)),
     _Sealed("chunk", "sealed", "document part ordinal", lambda row: chunk_bound(row.document, row.part, row.ordinal)),
     _Sealed("record", "sealed", "document ordinal", lambda row: record_bound(row.document, row.ordinal)),
+    _Sealed("former", "sealed", "document ordinal n", lambda row: record_bound(row.document, row.ordinal)),
     _Sealed("parcel", "sealed", "number", lambda row: parcel_bound(row.key)),
     _Sealed("parcel", "about", "number", lambda row: beside_bound(row.key)),
 ]

@@ -11,7 +11,7 @@ from hub.errors import DeclarationError
 from hub.seal import Keyring
 from hub.store.database import Database, Work
 from hub.store.facts import StoreDown
-from hub.store.migrations import newest
+from hub.store.migrations import NEWEST
 from hub.store.statements import Sql
 
 _NETWORK = {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
@@ -67,9 +67,9 @@ def lock_file(database: Database) -> IO[bytes]:
 def check(database: Database, ring: Keyring) -> None:
     """DeclarationError when the tables are not of today's form, or were filled under another naming key."""
     found = _version(database)
-    if found != newest():
+    if found != NEWEST:
         said = (
-            f"the store's tables are of version {found}, this hub wants {newest()}"
+            f"the store's tables are of version {found}, this hub wants {NEWEST}"
             if found
             else "the store has no tables"
         )

@@ -20,6 +20,7 @@ _WALK = Sql("""SELECT m.number, m.state, m.ended FROM message m WHERE m.number >
 _NOT_NEWEST = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND EXISTS (SELECT 1 FROM message n
     WHERE n.key = m.key AND n.target = m.target AND n.number > m.number)""")
 _ATTEMPTS = Sql("DELETE FROM attempt WHERE number {in numbers}")
+_ASIDE = Sql("DELETE FROM aside WHERE number {in numbers}")
 _MESSAGES = Sql("DELETE FROM message WHERE number {in numbers} AND ended IS NOT NULL")
 _OLD_PARCELS = Sql("""SELECT p.number, p.numbers FROM parcel p WHERE p.number > :last AND p.created < :before
     ORDER BY p.number LIMIT :limit""")
@@ -33,10 +34,14 @@ _UNUSED = Sql("""SELECT r.ordinal FROM record r WHERE r.document = :document AND
     AND NOT EXISTS (SELECT 1 FROM key k WHERE k.id = r.key AND k.document = r.document AND k.ordinal = r.ordinal)
     ORDER BY r.ordinal LIMIT :limit""")
 _FINDINGS = Sql("DELETE FROM finding WHERE document = :document AND ordinal {in ordinals}")
+_FORMER = Sql("DELETE FROM former WHERE document = :document AND ordinal {in ordinals}")
 _RECORDS = Sql("DELETE FROM record WHERE document = :document AND ordinal {in ordinals}")
 _CHUNKS = Sql("DELETE FROM chunk WHERE document = :document")
 _DOCUMENT = Sql("""DELETE FROM document WHERE id = :document
     AND NOT EXISTS (SELECT 1 FROM record r WHERE r.document = document.id)""")
+_RUN = Sql("SELECT r.id FROM run r WHERE r.id > :last AND r.ended < :before ORDER BY r.id LIMIT 1")
+_RUN_ITEMS = Sql("DELETE FROM run_item WHERE run = :run")
+_RUN_ROW = Sql("DELETE FROM run WHERE id = :run")
 _OVERDUE = Sql("SELECT count(*) FROM message WHERE ended IS NULL AND created < :before")
 
 
@@ -85,7 +90,7 @@ class Purging(Shelf):
 
 def _steps(before: float, states: set[str]) -> Iterator[Callable[[Work], dict[str, int]]]:
     """The steps of a purge; each may be run again, and the next is made when it was."""
-    for take in (_messages, _parcels, _documents):
+    for take in (_messages, _parcels, _documents, _runs):
         last: list[int] = [0]
         while last:
             at, last = last[0], []
@@ -105,6 +110,7 @@ def _messages(work: Work, last: int, before: float, states: set[str]) -> tuple[l
     gone = [row[0] for row in work.rows(_NOT_NEWEST, numbers=old)] if old else []
     if gone:
         work.run(_ATTEMPTS, numbers=gone)
+        work.run(_ASIDE, numbers=gone)
         work.run(_MESSAGES, numbers=gone)
     return [rows[-1].number] if rows else [], {"messages": len(gone)}
 
@@ -128,6 +134,7 @@ def _documents(work: Work, last: int, before: float, states: set[str]) -> tuple[
     document, counts, at = row.id, {"records": 0, "documents": 0}, -1
     while ordinals := [found[0] for found in work.rows(_UNUSED, document=document, last=at, limit=_STEP)]:
         work.run(_FINDINGS, document=document, ordinals=ordinals)
+        work.run(_FORMER, document=document, ordinals=ordinals)
         work.run(_RECORDS, document=document, ordinals=ordinals)
         counts["records"] += len(ordinals)
         at = ordinals[-1]
@@ -135,3 +142,13 @@ def _documents(work: Work, last: int, before: float, states: set[str]) -> tuple[
         counts["documents"] += bool(work.run(_CHUNKS, document=document))
         work.run(_DOCUMENT, document=document)
     return [document], counts
+
+
+def _runs(work: Work, last: int, before: float, states: set[str]) -> tuple[list[int], dict[str, int]]:
+    """One replay a step, that ended so long ago."""
+    row = work.row(_RUN, last=last, before=before)
+    if row is None:
+        return [], {}
+    work.run(_RUN_ITEMS, run=row.id)
+    work.run(_RUN_ROW, run=row.id)
+    return [row.id], {}

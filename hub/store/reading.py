@@ -32,7 +32,8 @@ _FINDINGS = Sql("""SELECT f.cause, count(*), max(d.kept) FROM finding f JOIN doc
     GROUP BY f.cause""")
 _DOCUMENTS = Sql("SELECT cause, count(*), max(kept) FROM document WHERE cause IS NOT NULL GROUP BY cause")
 _LAST = Sql("SELECT max(number) FROM message")
-_TRACE = Sql("""SELECT m.*, r.kind, r.version, r.carries, r.removal, d.kept AS document_kept FROM message m
+_TRACE = Sql("""SELECT m.*, r.kind, r.version, r.carries, r.removal, d.kept AS document_kept, k.name AS child
+    FROM message m JOIN key k ON k.id = m.key
     JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     JOIN document d ON d.id = m.document WHERE m.number = :number""")
 _BY_ID = Sql("SELECT number FROM message WHERE id = :id")
@@ -43,7 +44,9 @@ _AHEAD = Sql("""SELECT DISTINCT q.number FROM place p JOIN place q ON q.target =
 _ATTEMPTS = Sql("""SELECT a.tried, w.host, w.pid, a.started, a.ended, a.outcome, a.cause FROM attempt a
     LEFT JOIN worker w ON w.id = a.worker WHERE a.number = :number ORDER BY a.tried""")
 _RECORD_FINDINGS = Sql("SELECT cause FROM finding WHERE document = :document AND ordinal = :ordinal ORDER BY cause")
-_BODY = Sql("SELECT sealed FROM record WHERE document = :document AND ordinal = :ordinal")
+_BODY = Sql("SELECT sealed, revision FROM record WHERE document = :document AND ordinal = :ordinal")
+_FORMER = Sql("""SELECT sealed FROM former WHERE document = :document AND ordinal = :ordinal AND revision = :revision
+    ORDER BY n DESC LIMIT 1""")
 _PARCEL = Sql("""SELECT p.number, p.key, p.numbers, p.suffix, p.token, p.mapping, p.sealed, p.about, l.name
     FROM parcel p JOIN link l ON l.id = p.target WHERE p.number = :number""")
 _STATES = Sql("SELECT target, state, count(*), min(created) FROM message WHERE ended IS NULL GROUP BY target, state")
@@ -154,8 +157,8 @@ class Reading(Working):
             Attempt(one.tried, _worker(one), one.started, one.ended, one.outcome, _cause(causes, one.cause))
             for one in tries
         ]
-        plain = ("number", "id", "kind", "state", "document", "ordinal", "version", "carries", "generation", "attempts")
-        more = ("crashes", "created", "changed", "due", "receipt", "superseded_by", "parcel", "document_kept")
+        plain = "number id child kind state document ordinal version carries generation revision attempts crashes"
+        more = "created changed due receipt superseded_by parcel document_kept"
         return Trace(
             source=self.link_name(work, row.source),
             target=self.link_name(work, row.target),
@@ -165,12 +168,23 @@ class Reading(Working):
             behind=[one[0] for one in work.rows(_AHEAD, number=number)],
             history=history,
             findings=[causes[one][0] for one in found],
-            **{name: getattr(row, name) for name in (*plain, *more)},
+            **{name: getattr(row, name) for name in f"{plain} {more}".split()},
         )
 
-    def record(self, document: int, ordinal: int) -> bytes:
-        """The record as it was kept: ours, or theirs when it could not be read. DeclarationError without any."""
-        sealed = self.database.read(lambda work: work.value(_BODY, document=document, ordinal=ordinal))
+    def record(self, document: int, ordinal: int, revision: int | None = None) -> bytes:
+        """The record as it is kept; empty when it could not be read. DeclarationError without any.
+
+        revision: as it was before a later edit.
+        """
+
+        def act(work: Work) -> bytes | None:
+            row = work.row(_BODY, document=document, ordinal=ordinal)
+            if row is None or revision is None or revision >= row.revision:
+                return row.sealed if row is not None else None
+            found: bytes | None = work.value(_FORMER, document=document, ordinal=ordinal, revision=revision)
+            return found
+
+        sealed = self.database.read(act)
         if sealed is None:
             raise DeclarationError(f"there is no record {ordinal} of document {document}")
         return self.ring.open(sealed, record_bound(document, ordinal))

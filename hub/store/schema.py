@@ -125,6 +125,7 @@ key = _table(  # of children and of identifiers; the head is the last record kep
     Column("document", BigInteger),
     Column("ordinal", BigInteger),
     Column("alias", BigInteger),  # the key that it was merged into
+    Index("key_merged", "alias", sqlite_where=text("alias IS NOT NULL"), postgresql_where=text("alias IS NOT NULL")),
 )
 record = _table(
     "record",

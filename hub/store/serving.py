@@ -9,6 +9,7 @@ import msgspec
 from hub.store.audit import Audit
 from hub.store.database import Work
 from hub.store.keeping import Keeping
+from hub.store.lineage import Lineage
 from hub.store.reading import Reading
 from hub.store.statements import Sql
 
@@ -42,7 +43,7 @@ _TOKENS = Sql("""SELECT DISTINCT p.token FROM parcel p JOIN message m ON m.parce
     WHERE m.ended IS NULL AND m.target = :target AND p.token <> ''""")
 
 
-class Serving(Reading, Keeping, Audit):
+class Serving(Reading, Keeping, Audit, Lineage):
     """The questions of `hub.pipeline`."""
 
     def give_back(self, worker: int, target: str) -> int:
@@ -110,6 +111,10 @@ class Serving(Reading, Keeping, Audit):
             return True
 
         return self.database.write(act)
+
+    def carry_nothing(self, worker: int) -> None:
+        """A worker goes by no mapping set until it agrees again: nobody need wait for it."""
+        self.database.write(lambda work: work.run(_WORKS_WITH, worker=worker, digest=""))
 
     def junk(self, target: str, reason: str, sha256: str) -> None:
         """Record that something on a target's queue was no message of ours."""

@@ -7,15 +7,16 @@ from typing import IO
 from hub.seal import Keyring
 from hub.store.database import Database, Hook, no_hook
 from hub.store.documents import Documents
+from hub.store.kept import Kept
 from hub.store.links import Links
 from hub.store.migrations import upgrade, version
 from hub.store.opening import admit, check, lock_file
+from hub.store.replay import Replay
 from hub.store.serving import Serving
 from hub.store.sweep import Sweeping
-from hub.store.take import Taking
 
 
-class Store(Documents, Taking, Sweeping, Serving, Links):
+class Store(Documents, Replay, Sweeping, Serving, Links, Kept):
     """Documents, records and messages on SQLite or PostgreSQL. Safe to use from several threads.
 
     Every method is one transaction (long ones are several); it is done whole or not at all. StoreDown says that the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ _COUNT = {
 _RECORDS = Rows(schema.record, "ordinal key version kind carries removal failed content sealed", "document=:document")
 _MESSAGES = Rows(
     schema.message,
-    "number id ordinal key target generation whole state cause",
+    "number id ordinal key target generation revision whole state cause",
     "document=:document, source=:source, published={now}, created={now}, changed={now}",
 )
 _PLACES = Rows(schema.place, "target key number")
@@ -46,7 +46,7 @@ _OLDER = Sql("""SELECT m.number, n.number FROM message n
     JOIN place p ON p.target = n.target AND p.key = n.key AND p.number < n.number
     JOIN message m ON m.number = p.number AND m.key = n.key
     WHERE n.number {in numbers} AND n.whole AND n.state = 'ready'
-    AND m.whole AND m.state IN ('ready', 'waiting', 'parked') AND m.parcel IS NULL
+    AND m.whole AND (m.parcel IS NULL AND m.state IN ('ready', 'waiting') OR m.state = 'parked' AND NOT m.arrived)
     AND (SELECT count(*) FROM place a JOIN place b ON b.target = a.target AND b.key = a.key
         AND b.number > a.number AND b.number < n.number JOIN message x ON x.number = b.number
         WHERE a.number = m.number AND NOT x.whole) = 0
@@ -59,7 +59,7 @@ _POSITION = Sql("""UPDATE document SET position = :next, done = :done, unchanged
 _UNCHANGED = Sql("UPDATE source SET unchanged = unchanged + :unchanged WHERE link = :link")
 
 
-class _Head(NamedTuple):
+class Head(NamedTuple):
     """A key's row. content: of the last record kept for it, None when it cannot be compared with."""
 
     id: int
@@ -68,17 +68,19 @@ class _Head(NamedTuple):
     alias: int | None
 
 
-class _Kept(NamedTuple):
-    """A record that is new or changed."""
+class Addressed(NamedTuple):
+    """A record that is to have messages: new, changed, or sent anew. revision: of a record kept earlier."""
 
     incoming: Incoming
-    head: _Head
+    head: Head
     content: bytes
     sealed: bytes
+    revision: int = 0
 
 
-class _Where(NamedTuple):
-    worker: int
+class Where(NamedTuple):
+    """Whose records are kept, and in which document."""
+
     link: int
     identity: str
     document: int
@@ -108,18 +110,18 @@ class Taking(Line):
         ):
             raise ValueError("records are taken in their order, from the document's position on")
         causes = self.cause_ids([stopped, *(c for one in batch for c in (one.failed, *one.findings))])
-        where = _Where(worker, self.link_id(link), self.identity(link), document)
+        where = Where(self.link_id(link), self.identity(link), document)
         targets = {name: self.link_id(name) for one in batch for name in one.targets}
 
         def act(work: Work) -> Taken:
             if work.row(_READER, link=where.link, worker=worker, document=document, position=position) is None:
                 raise LeaseLost(f"document {document} is read by another worker, or from another place")
             work.count = len(batch)
-            heads = self._lock_keys(work, batch)
+            heads = self.lock_keys(work, batch)
             kept, unchanged = self._keep_records(work, where, batch, heads, causes)
             rest = {"next": batch[-1].ordinal + 1 if batch else position, "cause": causes[stopped]}
-            keys = _places(work, kept, heads)
-            messages = self._address(work, where, list(zip(kept, keys, strict=True)), causes, targets) if kept else []
+            keys = places_of(work, kept, heads)
+            messages = self.address(work, where, list(zip(kept, keys, strict=True)), causes, targets) if kept else []
             work.run(_POSITION, document=document, done=done, unchanged=unchanged, **rest)
             if unchanged:
                 work.run(_UNCHANGED, link=where.link, unchanged=unchanged)
@@ -130,23 +132,23 @@ class Taking(Line):
     def _keep_records(
         self,
         work: Work,
-        where: _Where,
+        where: Where,
         batch: Sequence[Incoming],
-        heads: dict[bytes, _Head],
+        heads: dict[bytes, Head],
         causes: dict[Cause | None, int | None],
-    ) -> tuple[list[_Kept], int]:
+    ) -> tuple[list[Addressed], int]:
         """Compare with the heads, keep what is new; how many were not."""
-        kept: list[_Kept] = []
+        kept: list[Addressed] = []
         for one in batch:
             head = heads[one.child]
-            content = self.ring.name("content", one.kind, one.digest, int(one.removal))
+            content = self.content(one)
             comparable = one.carries == "state" and one.failed is None
             if comparable and head.content == content:
                 continue
             head = head._replace(version=head.version + 1, content=content if comparable else None)
             heads[one.child] = head
             bound = record_bound(where.document, one.ordinal)
-            kept.append(_Kept(one, head, content, self.ring.seal(one.body, bound)))
+            kept.append(Addressed(one, head, content, self.ring.seal(one.body, bound)))
         work.many(
             _RECORDS,
             [
@@ -171,19 +173,21 @@ class Taking(Line):
         work.many(_FINDINGS, sorted(found), document=where.document)
         return kept, len(batch) - len(kept)
 
-    def _lock_keys(self, work: Work, batch: Sequence[Incoming]) -> dict[bytes, _Head]:
+    def lock_keys(self, work: Work, batch: Sequence[Incoming], also: Iterable[bytes] = ()) -> dict[bytes, Head]:
+        """The rows of all keys that these records name, made where they are missing; nobody else keeps a record of
+        these children until the transaction ends."""
         names = {name for one in batch for name in (one.child, *one.places, one.merge) if name is not None}
-        if not names:
+        ordered = sorted(names.union(also))
+        if not ordered:
             return {}
-        ordered = sorted(names)
         work.run(_MAKE_KEYS[work.sqlite], names=ordered)
-        return {row[0]: _Head(*row[1:]) for row in work.rows(_KEYS, names=ordered)}
+        return {row[0]: Head(*row[1:]) for row in work.rows(_KEYS, names=ordered)}
 
-    def _address(
+    def address(
         self,
         work: Work,
-        where: _Where,
-        kept: list[tuple[_Kept, set[int]]],
+        where: Where,
+        kept: list[tuple[Addressed, set[int]]],
         causes: dict[Cause | None, int | None],
         targets: dict[str, int],
     ) -> list[Message]:
@@ -191,45 +195,61 @@ class Taking(Line):
         facts = {row[0]: row for row in work.rows(_TARGETS)}
         if missing := [name for name, number in targets.items() if number not in facts]:
             raise DeclarationError(f"{missing[0]!r} is not registered as a target")
-        numbers = iter(_numbers(work, sum(len(k.incoming.targets) for k, _ in kept)))
+        numbers = iter(new_numbers(work, sum(len(k.incoming.targets) for k, _ in kept)))
         made: dict[int, Message] = {}
         rows, places = [], []
         for k, keys in kept:
             one = k.incoming
-            whole = one.carries == "state" and not one.removal and one.merge is None
+            whole = is_whole(one)
             for name in one.targets:
                 number, target = next(numbers), targets[name]
                 generation = facts[target][1]
-                mark = self.ring.name(
-                    "message", where.identity, one.child, k.head.version, k.content, self.identity(name), generation, 0
-                )
+                mark = self.mark(where.identity, k, name, generation)
                 state = "parked" if one.failed else "ready"
-                rows.append(
-                    (number, mark, one.ordinal, k.head.id, target, generation, whole, state, causes[one.failed])
-                )
+                facts_of = (k.head.id, target, generation, k.revision, whole, state, causes[one.failed])
+                rows.append((number, mark, one.ordinal, *facts_of))
                 places += [(target, key, number) for key in keys]
                 bound = record_bound(where.document, one.ordinal)
                 made[number] = Message(number, mark, name, self.link_name(work, where.link), one.kind, bound, k.sealed)
         work.many(_MESSAGES, rows, document=where.document, source=where.link)
         work.many(_PLACES, places)
         behind = _behind(work, places)
-        closed, after = self._supersede(work, sorted(behind)) if behind else (set(), [])
-        ready = {row[0] for row in rows if row[7] == "ready"}
+        closed, after = self.supersede(work, sorted(behind)) if behind else (set(), [])
+        ready = {row[0] for row in rows if row[8] == "ready"}
         if behind:
             ready = (ready - behind - closed) | firsts(work, sorted(ready & behind))
         paused = {row[0] for row in facts.values() if row[2] is not None}
         out = [made[row[0]] for row in rows if row[0] in ready and row[4] not in paused]
         return out + self.publish(work, [number for number in after if number not in made])
 
-    def _supersede(self, work: Work, numbers: list[int]) -> tuple[set[int], list[int]]:
-        """Close what the full states among these make pointless; those, and what stands first in the places freed."""
+    def mark(self, identity: str, one: Addressed, target: str, generation: int) -> bytes:
+        """The id of a record's message: the idempotency key for its target. identity: of the source."""
+        child, version = one.incoming.child, one.head.version
+        to = self.identity(target)
+        return self.ring.name("message", identity, child, version, one.content, to, generation, one.revision)
+
+    def content(self, one: Incoming) -> bytes:
+        """The name of what a record says, to compare it with others of its child."""
+        return self.ring.name("content", one.kind, one.digest, int(one.removal))
+
+    def supersede(self, work: Work, newer: list[int], only: set[int] | None = None) -> tuple[set[int], list[int]]:
+        """Close what full states among the newer ones make pointless; those, and what stands first in the places freed.
+
+        only: nothing but these is closed.
+        """
         by: dict[int, int] = {}
-        for older, newer in work.rows(_OLDER, numbers=numbers):
-            by[older] = max(newer, by.get(older, 0))
+        for older, later in work.rows(_OLDER, numbers=newer):
+            if only is None or older in only:
+                by[older] = max(later, by.get(older, 0))
         if not by:
             return set(), []
         work.many(_SUPERSEDED, sorted(by.items()))
         return set(by), free(work, sorted(by))
+
+
+def is_whole(one: Incoming) -> bool:
+    """Whether a record is a full state of a child: a newer one makes it pointless."""
+    return one.carries == "state" and not one.removal and one.merge is None
 
 
 def _behind(work: Work, places: list[tuple[int, int, int]]) -> set[int]:
@@ -242,7 +262,7 @@ def _behind(work: Work, places: list[tuple[int, int, int]]) -> set[int]:
     return behind
 
 
-def _numbers(work: Work, count: int) -> list[int]:
+def new_numbers(work: Work, count: int) -> list[int]:
     """New places in line, rising. Drawn after the keys are locked, so they rise in commit order within a key."""
     if not count:
         return []
@@ -252,7 +272,7 @@ def _numbers(work: Work, count: int) -> list[int]:
     return sorted(row[0] for row in work.rows(_COUNT[False], count=count))
 
 
-def _places(work: Work, kept: list[_Kept], heads: dict[bytes, _Head]) -> list[set[int]]:
+def places_of(work: Work, kept: list[Addressed], heads: dict[bytes, Head]) -> list[set[int]]:
     """The keys of each record's places: its child's, its identifiers', both sides of a merge, what they merged into."""
     merged: dict[int, int] = {head.id: head.alias for head in heads.values() if head.alias is not None}
     unseen = set(merged.values()) - {head.id for head in heads.values()}

@@ -20,8 +20,10 @@ from hub.store.facts import Claim, Claimed, LeaseLost, Outcome
 from hub.store.line import Line, free, record_bound
 from hub.store.statements import Rows, Sql, clean
 
+# The target's row is shared by all who claim: a person's act that puts a message back in line, before others, has it
+# alone (`hub.store.places`).
 _TARGET = Sql("""SELECT t.generation, t.paused, t.probe, {now} AS now FROM target t, worker w
-    WHERE t.link = :target AND w.id = :worker AND w.gone IS NULL AND w.until > {now} {share w}""")
+    WHERE t.link = :target AND w.id = :worker AND w.gone IS NULL AND w.until > {now} {share w} {share t}""")
 _PROBE = Sql("""UPDATE target SET probe = :worker WHERE link = :target AND probe IS NULL AND paused <= {now}""")
 _NO_PROBE = Sql("UPDATE target SET probe = NULL WHERE link = :target AND probe = :worker")
 # `+ 0` keeps planners from the indexes of targets and owners: the numbers alone say where to look. A message that has
@@ -59,6 +61,8 @@ _FINISH = Rows(
     update=True,
 )
 _ATTEMPTS = Rows(schema.attempt, "number tried started ended outcome cause", "worker=:worker")
+_PASS = Sql("""UPDATE aside SET passed = true FROM place p WHERE p.number {in numbers} AND aside.target = p.target
+    AND aside.key = p.key AND aside.number < p.number AND NOT aside.passed""")
 _FINAL = ("sent", "withheld")
 _STATES = {*_FINAL, "waiting", "parked", "ready"}
 
@@ -251,7 +255,10 @@ class Working(Line):
                 if asked[row.number].state != "ready"
             ]
             work.many(_ATTEMPTS, tries, worker=worker)
-            return self.publish(work, free(work, [row.number for row in owned if asked[row.number].state in _FINAL]))
+            final = [row.number for row in owned if asked[row.number].state in _FINAL]
+            if final:
+                work.run(_PASS, numbers=final)
+            return self.publish(work, free(work, final))
 
         freed = self.database.write(act, "T5")
         self.probing.discard((worker, target))

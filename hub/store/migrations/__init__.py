@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import DeclarationError
 from hub.store.database import Database, parse
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+NEWEST = "0002"
+"""The version that this hub wants. Said here, for to look through the steps takes longer than to ask the store."""
+
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config
 
 
-@cache
-def newest() -> str:
-    """The version that this hub wants."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
-
-
-def upgrade(url: str) -> str:
-    """Bring a store's tables to the newest version, from whatever they are, or make them; that version.
+def upgrade(url: str, to: str = "head") -> str:
+    """Bring a store's tables to the newest version, or to `to`, from whatever they are, or make them; the newest.
 
     One transaction a step. Running hubs should be stopped. StoreDown when the database cannot be used.
     """
+    from alembic import command
+
     _make_file(url)
     database = Database(url)
     config = _config()
     try:
         with database.engine.connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     except DBAPIError as error:
         raise database.down(error) from None
     finally:
         database.close()
-    return newest()
+    return NEWEST
 
 
 def version(url: str) -> str:
     """The version of a store's tables, "" without any."""
+    from alembic.runtime.migration import MigrationContext
+
     database = Database(url)
     try:
         with database.engine.connect() as connection:

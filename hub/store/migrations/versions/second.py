@@ -89,3 +89,20 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("audit_children", "audit_child", ["audit"])
+    _partial("key_merged", "key", ["alias"], "alias IS NOT NULL")
+    _freeze()
+
+
+def _freeze() -> None:
+    """What was entered into the audit stays as it is, whoever writes."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("""CREATE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'the audit only grows'; END $$""")
+        for table in ("audit", "audit_child"):
+            op.execute(f"""CREATE TRIGGER {table}_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+                FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()""")
+        return
+    for table in ("audit", "audit_child"):
+        for act in ("UPDATE", "DELETE"):
+            op.execute(f"""CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table}
+                BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END""")

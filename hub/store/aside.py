@@ -1,0 +1,137 @@
+"""Setting messages aside, and bringing them back where nothing later was sent to their places meanwhile.
+
+What is set aside leaves its places, which are remembered: when a later message is sent there (T5), that is noted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hub.store import schema
+from hub.store.acts import Acted
+from hub.store.database import Work
+from hub.store.line import free
+from hub.store.renewing import BUSY, PASSED, SENDING, Renewing, busy, lock_targets
+from hub.store.statements import Rows, Sql
+
+MOST = 200
+"""Messages of one transaction."""
+
+_STATES = Sql("SELECT m.number, m.state, m.key FROM message m WHERE m.number {in numbers} ORDER BY m.number {lock m}")
+_REMEMBER = Sql("""INSERT INTO aside (target, key, number) SELECT p.target, p.key, p.number FROM place p
+    WHERE p.number {in numbers}""")
+_SET_ASIDE = Sql("""UPDATE message SET state = 'set aside', due = NULL, ended = {now}, changed = {now}
+    WHERE number {in numbers}""")
+_NAMES = Sql("SELECT DISTINCT k.name FROM aside a JOIN key k ON k.id = a.key WHERE a.number {in numbers}")
+_PLACES = Sql("""SELECT a.number, a.target, a.key FROM aside a WHERE a.number {in numbers}""")
+_PASSED = Sql("SELECT DISTINCT a.number FROM aside a WHERE a.number {in numbers} AND a.passed")
+_FORGET = Sql("DELETE FROM aside WHERE number {in numbers}")
+_FAILED = Sql("""SELECT m.number FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
+    WHERE m.number {in numbers} AND r.failed""")
+_BACK = Sql("""UPDATE message SET state = 'ready', ended = NULL, cause = NULL, attempts = 0, crashes = 0, lone = 0,
+    published = 0, changed = {now} WHERE number {in numbers}""")
+_PARKED = Sql("UPDATE message SET state = 'parked', ended = NULL, changed = {now} WHERE number {in numbers}")
+_STAND = Rows(schema.place, "target key number")
+_BEHIND = Sql("""SELECT DISTINCT q.number FROM place p JOIN place q ON q.target = p.target AND q.key = p.key
+    AND q.number > p.number WHERE p.number {in numbers}""")
+
+UNKNOWN = "the store knows no such message"
+NOT_ASIDE = "it is not set aside, but {}"
+NOT_OPEN = "it is not open, but {}"
+
+
+class Aside(Renewing):
+    """What a person takes out of line."""
+
+    def set_aside(self, numbers: Iterable[int], who: str, why: str) -> Acted:
+        """Close open messages without sending them; what they held goes on. Not those that are being sent now."""
+        return self._each(numbers, lambda work, some: self._set_aside(work, some, who, why))
+
+    def _set_aside(self, work: Work, numbers: list[int], who: str, why: str) -> Acted:
+        refused: dict[int, str] = dict.fromkeys(numbers, UNKNOWN)
+        done, children = [], set()
+        for row in work.rows(_STATES, numbers=numbers):
+            if row.state in ("ready", "waiting", "parked"):
+                del refused[row.number]
+                done.append(row.number)
+                children.add(row.key)
+            else:
+                refused[row.number] = SENDING if row.state == "sending" else NOT_OPEN.format(row.state)
+        work.count = len(done)
+        if done:
+            work.run(_REMEMBER, numbers=done)
+            work.run(_SET_ASIDE, numbers=done)
+            free(work, done)
+            self.enter(work, who, "set aside", f"messages {listing(done)}: {why}", children)
+        return Acted(done, refused)
+
+    def restore(self, numbers: Iterable[int], who: str, why: str) -> Acted:
+        """Put messages that were set aside back into their places, unless a later one was sent there since."""
+        return self._each(numbers, lambda work, some: self._restore(work, some, who, why))
+
+    def _restore(self, work: Work, numbers: list[int], who: str, why: str) -> Acted:
+        # Keys, targets, messages: in the order in which everybody locks them.
+        self.lock_keys(work, [], [bytes(row[0]) for row in work.rows(_NAMES, numbers=numbers)])
+        places: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        for number, target, key in work.rows(_PLACES, numbers=numbers):
+            places[number].append((target, key))
+        lock_targets(work, {target for found in places.values() for target, _ in found})
+        refused: dict[int, str] = dict.fromkeys(numbers, UNKNOWN)
+        rows = {row.number: row for row in work.rows(_STATES, numbers=numbers)}
+        for number, row in rows.items():
+            refused[number] = self._why_not(work, row, places[number])
+        for (number,) in work.rows(_PASSED, numbers=numbers):
+            refused[number] = refused[number] or PASSED
+        done = [number for number in numbers if not refused[number]]
+        work.count = len(done)
+        if done:
+            self._put_back(work, done, [(*place, number) for number in done for place in places[number]])
+            self.enter(work, who, "restore", f"messages {listing(done)}: {why}", {rows[one].key for one in done})
+        return Acted(done, {number: why for number, why in refused.items() if why})
+
+    def _why_not(self, work: Work, row: Any, places: Sequence[tuple[int, int]]) -> str:
+        """Why a message cannot be restored, as far as its own row and those behind it tell."""
+        if row.state != "set aside":
+            return NOT_ASIDE.format(row.state)
+        return BUSY if places and busy(work, places[0][0], {key for _, key in places}, row.number) else ""
+
+    def _put_back(self, work: Work, numbers: list[int], places: list[tuple[int, int, int]]) -> None:
+        work.many(_STAND, places)
+        work.run(_FORGET, numbers=numbers)
+        failed = {row[0] for row in work.rows(_FAILED, numbers=numbers)}
+        ready = [number for number in numbers if number not in failed]
+        if failed:
+            work.run(_PARKED, numbers=sorted(failed))
+        if ready:
+            work.run(_BACK, numbers=ready)
+            behind = [row[0] for row in work.rows(_BEHIND, numbers=ready)]
+            self.supersede(work, behind, set(ready)) if behind else None
+
+    def _each(self, numbers: Iterable[int], act: Any) -> Acted:
+        """An act on many messages, some at a time; what one transaction did is done."""
+        wanted, done, refused = sorted(set(numbers)), [], {}
+        for at in range(0, len(wanted), MOST):
+            some = wanted[at : at + MOST]
+            found = self.database.write(lambda work: act(work, some), "T7")  # noqa: B023 - run at once
+            done += found.done
+            refused.update(found.refused)
+        return Acted(done, refused)
+
+
+def listing(numbers: Sequence[int]) -> str:
+    """Numbers in a line, runs of them short: `1-4, 9`."""
+    told: list[str] = []
+    start = before = None
+    for number in [*sorted(numbers), None]:
+        if start is not None and before is not None and number == before + 1:
+            before = number
+            continue
+        if start is not None:
+            told.append(str(start) if start == before else f"{start}-{before}")
+        start = before = number
+    return ", ".join(told)
+
+
+__all__ = ["Aside", "listing"]
