@@ -18,6 +18,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
+from mend import mend
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -86,7 +87,7 @@ class Council:
         told = (ROOT / "demo" / "hub.toml").read_text("utf-8")
         if address != "local":
             told = told.replace('queue = "local"', 'queue = "${BROKER}"')
-        for folder in ("in/ics", *(f"out/{target}" for target in TARGETS)):
+        for folder in ("local/cin_census", "in/ics", *(f"out/{target}" for target in TARGETS)):
             (home / folder).mkdir(parents=True)
         (home / "hub.toml").write_text(told, encoding="utf-8")
 
@@ -152,7 +153,8 @@ def carry(out: Path, address: str, console: Console) -> bool:
     well &= _turn(council, "3. The next one: one child's sex is corrected, another's birth date is no date", 1)
     council.call("failures")
     council.call("status")
-    return well and same
+    console.print()
+    return mend(council, census) and well and same
 
 
 def _turn(council: Council, title: str, code: int) -> bool:

@@ -28,7 +28,9 @@ class Theirs(msgspec.Struct):
 
     kind: which mapping reads it; id: the record's own id, or ""; tree: its fields by the product's names; head: facts
     of the document (as-of, header fields) shared by its records; edition: the format's version as seen in its
-    shape; place: where in the document (`Child 12, line 340`), for errors.
+    shape; place: where in the document (`Child 12, line 340`), for errors. key, at: of the message that takes it to a
+    target: its idempotency key in hexadecimal digits, and the moment it was made; "" where nothing is sent.
+    source: of a record to be written, the link it came from.
     """
 
     kind: str
@@ -37,6 +39,9 @@ class Theirs(msgspec.Struct):
     head: Tree = msgspec.field(default_factory=dict)
     edition: str = ""
     place: str = ""
+    key: str = ""
+    at: str = ""
+    source: str = ""
 
     def __repr__(self) -> str:
         return f"Theirs(kind={self.kind!r}, place={self.place!r})"

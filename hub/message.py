@@ -74,8 +74,18 @@ class NotTried(msgspec.Struct, frozen=True):
     """The connection did not come to this one: nothing left, nothing is counted."""
 
 
-Answer = Sent | NotTried | Refused | Unavailable
-"""What became of a parcel; `hub.errors.Unanswered` is a kind of Unavailable."""
+One = Sent | NotTried | Refused | Unavailable
+"""What became of a message, or of all of a parcel; `hub.errors.Unanswered` is a kind of Unavailable."""
+
+
+class Each(msgspec.Struct, frozen=True):
+    """The target answered for every message of a parcel by itself. answers: one for each of its numbers, in order."""
+
+    answers: list[One]
+
+
+Answer = One | Each
+"""What became of a parcel."""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -129,4 +139,17 @@ def headers(message: Message, at: str) -> dict[str, Any]:
     }
 
 
-__all__ = ["CONTENT_TYPE", "Answer", "Cause", "Message", "NotTried", "Parcel", "Sent", "headers", "pack", "unpack"]
+__all__ = [
+    "CONTENT_TYPE",
+    "Answer",
+    "Cause",
+    "Each",
+    "Message",
+    "NotTried",
+    "One",
+    "Parcel",
+    "Sent",
+    "headers",
+    "pack",
+    "unpack",
+]

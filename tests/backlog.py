@@ -15,6 +15,8 @@ from hub.store.line import record_bound
 from hub.store.statements import Rows, Sql
 
 TARGETS = ("index", "ssd")
+AGES = [*range(0, 3000, 600), *range(5000, 80_000, 3000), *range(90_000, 700_000, 10_000)]
+"""Seconds since a message was parked, none near an hour or a day: the counting takes a while."""
 A_DOCUMENT = 1000
 """Records in each."""
 _STEP = 20_000
@@ -82,7 +84,7 @@ def fill(
         message(place % children + 1, links[place % 2], "sent", None, 1e6)
     ahead: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
     for place in range(parked):
-        child, target, age = place % children + 1, links[place // children % 2], dice.uniform(0, 7 * 86_400)
+        child, target, age = place % children + 1, links[place // children % 2], dice.choice(AGES)
         cause = known[min(int(dice.expovariate(5 / kinds)), kinds - 1)]
         number = message(child, target, "parked", cause, age)
         for earlier in ahead[child, target]:

@@ -2,6 +2,7 @@
 # Sees to it that the tests can start a RabbitMQ and a PostgreSQL of their own. As root on Debian or Ubuntu it installs
 # what is missing, without leaving a service running or a database made; else it prints the line that does, and exits 2.
 set -euo pipefail
+bash "$(dirname "$0")/peers.sh"
 
 missing=()
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)

@@ -100,12 +100,25 @@ def test_failures_by_cause_most_first(troubled: Council) -> None:
     assert all(one["children"] == 1 for one in found[1:]), "one child, two targets"
 
 
-def test_failures_count_what_is_held_behind_them(troubled: Council) -> None:
+def test_a_later_record_takes_the_place_of_a_refused_one(troubled: Council) -> None:
     troubled.drop(INDEX.read_bytes(), "again.xml")
     assert troubled.call("run", "--once").code == 1
     found = told(troubled, "failures")
     assert isinstance(found, list)
-    assert found[0]["held"] == 4, "what was written is sent first, so it is not superseded; one child did not change"
+    assert (found[0]["count"], found[0]["children"], found[0]["held"]) == (7, 7, 0), "each child once"
+    gone = rows(troubled, "SELECT count(*) FROM message WHERE state = 'superseded'")
+    assert gone[0][0] >= 4, "one child did not change"
+
+
+def test_failures_count_what_is_held_behind_them(troubled: Council) -> None:
+    """What may have arrived is sent again first, so nothing takes its place."""
+    with contextlib.closing(sqlite3.connect(troubled.folder / "hub.db")) as kept, kept:
+        kept.execute("UPDATE message SET arrived = 1 WHERE state = 'parked' AND parcel IS NOT NULL")
+    troubled.drop(INDEX.read_bytes(), "again.xml")
+    assert troubled.call("run", "--once").code == 1
+    found = told(troubled, "failures")
+    assert isinstance(found, list)
+    assert found[0]["held"] == 4, "one child did not change"
     facts = told(troubled, "status")
     assert isinstance(facts, dict)
     assert {one["name"]: one["held"] for one in facts["targets"]} == {"fussy": 4, "ours": 0}

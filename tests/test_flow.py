@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hub.adapter import Theirs, find
-from hub.config import build, load
+from hub.config import load
+from hub.config.build import build
 from hub.errors import DeclarationError
 from hub.pipeline import Hub
 from hub.seal import new_ring

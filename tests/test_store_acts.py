@@ -501,7 +501,7 @@ def test_nothing_is_restored_while_a_later_one_is_being_sent(store: Store, counc
     council.park(1)
     store.set_aside([1], WHO, "")
     council.claim(2)
-    assert "moment" in store.restore([1], WHO, "").refused[1]
+    assert "being sent" in store.restore([1], WHO, "").refused[1]
     council.finish(Outcome(2, "ready"))
     assert store.restore([1], WHO, "").done == [1]
 

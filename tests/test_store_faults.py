@@ -21,7 +21,7 @@ from sqlalchemy import event
 from hub.errors import DeclarationError
 from hub.message import Cause
 from hub.seal import Keyring, SealError
-from hub.store import Outcome, Store, StoreDown, line, links, opening, reading, serving, sweep, take, work
+from hub.store import Outcome, Store, StoreDown, failing, line, links, opening, reading, serving, sweep, take, work
 from hub.store.migrations import NEWEST
 from hub.store.schema import metadata
 from hub.store.statements import Sql, array, listed
@@ -411,7 +411,9 @@ def test_claiming_goes_by_indexes_whatever_lies_behind(council: Council, url: st
         "dismiss": (links._OWNED, {"worker": 1}),
         "give back": (serving._OWNED, {"worker": 1, "target": link}),
         "orphans": (links._IN_USE, {}),
-        "failures": (reading._FAILED, {}),
+        "failures": (failing._FAILED, {}),
+        "held by failures": (failing._BEHIND, {}),
+        "messages of a cause": (failing._BY_CAUSE, {"cause": 1, "limit": 100}),
         "tokens": (serving._TOKENS, {"target": link}),
         "republish": (sweep._STALE, {"target": link, "before": 1e12, "limit": 100}),
         "open": (reading._OPEN, {"target": link}),

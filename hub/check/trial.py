@@ -9,6 +9,7 @@ import copy
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,8 @@ from hub import adapter as adapters
 from hub.adapter import Theirs, Token
 from hub.errors import DeclarationError, RecordError
 from hub.mapping import Mapping, account, load
-from hub.mapping.bind import Row, Scope, Way
+from hub.mapping.bind import Row, Way
+from hub.mapping.looking import look, trees
 from hub.mapping.theirs import MISS
 from hub.wire import Document
 
@@ -68,7 +70,7 @@ def _tried(mapping: Mapping, theirs: Theirs) -> Trial:
     found = Trial(theirs.place, theirs.edition)
     plan = mapping.plan(theirs.edition)
     for scope in plan.root.walk():
-        for tree in list(_trees(scope, theirs.tree))[:ITEMS]:
+        for tree in list(islice(trees(scope, theirs.tree), ITEMS)):
             for row in scope.rows:
                 found.lines += _row(row, tree, theirs)
     again = Theirs(theirs.kind, theirs.id, copy.deepcopy(theirs.tree), theirs.head, theirs.edition, theirs.place)
@@ -84,33 +86,12 @@ def _tried(mapping: Mapping, theirs: Theirs) -> Trial:
     return found
 
 
-def _trees(scope: Scope, root: Any) -> Iterator[Any]:
-    """The objects of theirs that a scope's rows start from."""
-    if scope.spec is None or scope.theirs is None:
-        yield root
-        return
-    above = [root] if scope.theirs_rooted or scope.parent is None else _trees(scope.parent, root)
-    for tree in above:
-        if not scope.theirs.path.steps:
-            yield tree
-            continue
-        holder = scope.theirs.holder(tree, {}) if isinstance(tree, dict) else None
-        value = holder.get(scope.theirs.name) if holder is not None else None
-        for one in value if isinstance(value, list) else [value] if isinstance(value, dict) else []:
-            if scope.their_match is None or scope.their_match(one):
-                yield {".": one} if scope.plain else one
-
-
 def _row(row: Row, tree: Any, theirs: Theirs) -> Iterator[Line]:
     label = f"{row.scope.name}: {row.key}" if row.scope.name else row.key
     for way in row.ways:
         if row.only_out or not way.reads:
             continue
-        roots = {"@": theirs.head, "/": theirs.tree}
-        texts = [
-            MISS if not isinstance(roots.get(cell.root, tree), dict) else cell.look(roots.get(cell.root, tree), {})
-            for cell in way.theirs
-        ]
+        texts = look(way, tree, theirs)
         cells = ", ".join(row.scope.cell_path(cell) for cell in way.theirs)
         if all(text is MISS for text in texts):
             if len(row.ways) == 1:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from hub.cli import mapping, operate
+from hub.cli import codes, mapping, operate
 from hub.errors import DeclarationError, HubError
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(mapping.app, name="mapping")
+app.add_typer(codes.app, name="codes")
 
 
 @app.callback()
@@ -54,10 +54,11 @@ def translate(
     if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
         raise DeclarationError("the report cannot be written there", file=str(report))
     from hub import translate as engine
+    from hub.cli import show
 
     document = _document(source)
     out: str | BinaryIO = output if output != "-" else sys.stdout.buffer
-    with _progress() as tick:
+    with show.progress() as tick:
         found = engine.translate(
             document, from_, to, out, overlays=overlay or (), strict=strict, edition=edition, progress=tick
         )
@@ -67,8 +68,6 @@ def translate(
     if as_json:
         typer.echo(_json(told))
     else:
-        from hub.cli import show
-
         show.summary(told, report is not None)
     raise typer.Exit(0 if found.well else 1)
 
@@ -81,26 +80,6 @@ def _document(source: str) -> Document:
     stream = sys.stdin.buffer
     peek: Callable[[int], bytes] = getattr(stream, "peek", lambda n: b"")
     return Document.from_stdin("stdin.zip" if peek(4)[:4] == b"PK\x03\x04" else "stdin", stream)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int], None] | None]:
-    """A counter on stderr while it is a terminal, else nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} records"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("records", total=None)
-
-        def tick(n: int) -> None:
-            if n % 50 == 0:
-                bar.update(task, completed=n)
-
-        yield tick
 
 
 def _json(value: Any) -> str:

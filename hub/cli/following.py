@@ -7,6 +7,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -40,9 +41,9 @@ def seen(store: Store, trace: Trace, *, whole: bool) -> list[int]:
 def collect(settings: Settings, store: Store, trace: Trace, reveal: Reveal = Reveal.nothing) -> dict[str, Any]:
     """All that is known of a message. Only with `reveal` are there values: under `record` and `sent.text`."""
     told: dict[str, Any] = {
-        "number": trace.number, "id": trace.id.hex(), "state": trace.state, "source": trace.source,
-        "target": trace.target, "cause": cause(trace.cause), "due": trace.due, "behind": trace.behind,
-        "superseded_by": trace.superseded_by, "may_have_arrived": trace.may_arrived,
+        "number": trace.number, "id": trace.id.hex(), "child": trace.child.hex(), "state": trace.state,
+        "source": trace.source, "target": trace.target, "cause": cause(trace.cause), "due": trace.due,
+        "behind": trace.behind, "superseded_by": trace.superseded_by, "may_have_arrived": trace.may_arrived,
         "attempts": trace.attempts, "crashes": trace.crashes, "changed": trace.changed,
     }  # fmt: skip
     told["received"] = {
@@ -58,7 +59,7 @@ def collect(settings: Settings, store: Store, trace: Trace, reveal: Reveal = Rev
     ]  # fmt: skip
     parcel = store.parcel(trace.parcel) if trace.parcel is not None else None
     told["sent"] = _sent(parcel, trace, reveal) if parcel is not None else None
-    told["account"] = _account(settings, parcel, trace) if parcel is not None else []
+    told["account"] = account(settings, parcel, trace) if parcel is not None else []
     return told
 
 
@@ -86,12 +87,12 @@ def _record(store: Store, trace: Trace, reveal: bool) -> dict[str, Any]:
     except HubError:  # it failed inward: what is kept is theirs
         told["missing"] = "no record of ours could be made of it"
         return told | ({"theirs": data.decode("utf-8", "replace")} if reveal else {})
-    told["fields"] = list(_fields(record))
-    told["extras"] = sorted(_extras(record))
+    told["fields"] = list(said(record))
+    told["extras"] = sorted(links_of(record))
     return told | ({"values": to_tree(record)} if reveal else {})
 
 
-def _fields(record: Part) -> Iterator[dict[str, Any]]:
+def said(record: Part) -> Iterator[dict[str, Any]]:
     """Path, kind and count of every field that says something; none: how many of them say that there is none."""
     counts: Counter[str] = Counter()
     none: Counter[str] = Counter()
@@ -122,7 +123,7 @@ def _walk(part: Part, prefix: str) -> Iterator[tuple[str, str, bool]]:
             yield from _walk(value, f"{path}.")
 
 
-def _extras(part: Part) -> set[str]:
+def links_of(part: Part) -> set[str]:
     """The links that said something in the record which no row of their mapping took."""
     from hub.model import Part, fields
 
@@ -131,7 +132,7 @@ def _extras(part: Part) -> set[str]:
     for field in fields(type(part)):
         value = getattr(part, field.name)
         for one in value if isinstance(value, list) else [value]:
-            links |= _extras(one) if isinstance(one, Part) else set()
+            links |= links_of(one) if isinstance(one, Part) else set()
     return links
 
 
@@ -159,7 +160,7 @@ def _text(data: bytes) -> str:
         return "\n".join(f"--- {name}\n{packed.read(name).decode('utf-8', 'replace')}" for name in packed.namelist())
 
 
-def _account(settings: Settings, parcel: Parcel, trace: Trace) -> list[dict[str, Any]]:
+def account(settings: Settings, parcel: Parcel, trace: Trace) -> list[dict[str, Any]]:
     """What of the record did not get into the parcel as it is: what, path, count, and the mapping's reason."""
     import msgspec
 
@@ -179,6 +180,7 @@ def _account(settings: Settings, parcel: Parcel, trace: Trace) -> list[dict[str,
     return lines
 
 
+@cache
 def _reasons(adapter: str, overlays: Any) -> Any:
     from hub.mapping import load
 
@@ -193,6 +195,7 @@ def show(told: dict[str, Any]) -> None:
     lines = [("way", f"{told['source']} to {told['target']}"), ("state", _state(told))]
     lines += [("why", words(told["cause"]))] if told["cause"] else []
     lines += [("behind", ", ".join(str(n) for n in told["behind"][:20]))] if told["behind"] else []
+    lines.append(("child", told["child"]))
     out.print(grid(lines))
     _title(out, "Received")
     out.print(f"  document {received['document']} from {received['link']}, kept {moment(received['kept'])}")
@@ -282,4 +285,4 @@ def _title(out: Any, text: str) -> None:
     out.print(Text(text, style="bold"))
 
 
-__all__ = ["Reveal", "cause", "collect", "seen", "show", "words"]
+__all__ = ["Reveal", "account", "cause", "collect", "links_of", "said", "seen", "show", "words"]

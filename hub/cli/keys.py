@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,7 @@ def new(
         raise DeclarationError(reason, file=str(place)) from None
     except OSError as error:
         raise DeclarationError((error.strerror or "cannot be written").lower(), file=str(place)) from None
+    _enter(config, "new key", name)
     _tell(as_json, {"file": str(place), "current": name}, f"{place} holds the key {name}. {_COPY}")
 
 
@@ -76,6 +78,7 @@ def rotate(
     name = waiting[-1] if waiting else _fresh(names)
     told["keys"].setdefault(name, new_key())
     told["current"] = told["current"] if prepare else name
+    _enter(config, "prepare key" if prepare else "rotate key", name)
     _write(place, told)
     if prepare:
         said = f"the key {name} is in {place}: bring the file to every machine, restart every 'run', then rotate"
@@ -167,6 +170,14 @@ def retire(
     del told["keys"][name]
     _write(place, told)
     _tell(as_json, {"file": str(place), "retired": name}, f"the key {name} is no longer in {place}")
+
+
+def _enter(config: Path, act: str, name: str) -> None:
+    """Enter an act into the audit, if there is a store that these keys belong to."""
+    from hub.cli.operate import operator
+
+    with suppress(DeclarationError), opened(config) as (_, store):
+        store.audit(operator(), act, name)
 
 
 def _refuse_queued(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli.opened import CONFIG, HUB_TOML
 from hub.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -152,6 +153,31 @@ def explain(
         explaining.print_leaf(explaining.leaf(adapter, path, overlays))
     else:
         explaining.print_rows(explaining.rows(adapter, overlays))
+
+
+@app.command()
+def diff(
+    folders: Annotated[list[str], typer.Argument(metavar="[OLD] NEW", help="Overlay folders; 'shipped' for none.")],
+    link: Annotated[str, typer.Option("--link", metavar="LINK", help="Only this link; OLD may be left out.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Most records named.")] = 20,
+    config: CONFIG = HUB_TOML,
+    as_json: AsJson = False,
+) -> None:
+    """Say which kept records would come out differently with NEW in OLD's place, where and in which fields.
+
+    Nothing is changed and nothing is sent. Exit code 1 when something would differ.
+    """
+    from hub.cli import differing
+    from hub.cli.opened import opened, put
+
+    with opened(config) as (settings, store):
+        old, new = differing.sides(settings, folders, link)
+        told = differing.collect(settings, store, old, new, limit)
+    if as_json:
+        put(told)
+    else:
+        differing.show(told)
+    raise typer.Exit(1 if told["differences"] else 0)
 
 
 @app.command(name="try")

@@ -80,7 +80,7 @@ def _plain(value: Any) -> Any:
 
 def many(count: int, word: str) -> str:
     """`1 message`, `2,000 messages`."""
-    plural = {"child": "children", "crash": "crashes"}.get(word, f"{word}s")
+    plural = {"child": "children", "crash": "crashes", "entry": "entries"}.get(word, f"{word}s")
     return f"{count:,} {word if count == 1 else plural}"
 
 

@@ -23,14 +23,21 @@ links = typer.Typer(help="Links as the store knows them.", no_args_is_help=True)
 
 def add(app: typer.Typer) -> None:
     """Put the commands into the command line."""
-    from hub.cli import keys
+    from hub.cli import aside, audit, edit, keys, replay
 
-    for command in (run, status, doctor, trace, purge, backup):
-        app.command()(command)
+    for watch in (run, status, doctor, trace):
+        app.command()(watch)
+    for act in (aside.set_aside, aside.restore):
+        app.command()(act)
+    app.command()(edit.edit)
+    for upkeep in (purge, backup):
+        app.command()(upkeep)
     app.add_typer(failures_app, name="failures")
+    app.add_typer(replay.app, name="replay")
     app.add_typer(db, name="db")
     app.add_typer(links, name="link")
     app.add_typer(keys.app, name="keys")
+    app.add_typer(audit.app, name="audit")
 
 
 def status(config: CONFIG = HUB_TOML, as_json: JSON = False) -> None:
@@ -91,7 +98,8 @@ def trace(
             )
         if reveal is not None:
             seen = sorted({number for one in found for number in following.seen(store, one, whole=parcel)})
-            store.audit(operator(), "reveal", f"messages {', '.join(map(str, seen))}: {reveal.strip()}")
+            said = f"messages {', '.join(map(str, seen))}: {reveal.strip()}"
+            store.audit(operator(), "reveal", said, store.children_of(seen))
         shown = following.Reveal.nothing if reveal is None else following.Reveal(parcel)
         told = [following.collect(settings, store, one, shown) for one in found]
     if as_json:
@@ -130,21 +138,35 @@ def show_failure(
     number: Annotated[int, typer.Argument(metavar="CAUSE", help="Its number in 'failures'.")],
     config: CONFIG = HUB_TOML,
     limit: Annotated[int, typer.Option(min=1, help="Most messages shown.")] = 50,
+    reveal: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Show the texts behind it; who and why is recorded first.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Show the messages of one cause, and what to do next."""
-    from hub.cli import asking, overview
+    from hub.cli import asking, overview, revealing
 
-    with opened(context.obj if config == HUB_TOML and context.obj else config) as (_, store):
+    if reveal is not None and not reveal.strip():
+        raise DeclarationError("--reveal needs a reason in words")
+    with opened(context.obj if config == HUB_TOML and context.obj else config) as (settings, store):
         row = next((row for row in store.failures() if row.id == number), None)
         if row is None:
             raise DeclarationError(f"no cause {number} has anything open: 'ics-hub failures' lists those that do")
         found = asking.of_cause(store, number, limit)
+        texts = None
+        if reveal is not None:
+            held = revealing.behind(store, row)
+            said = f"cause {number}, {many(len(held), 'record')}: {reveal.strip()}"
+            store.audit(operator(), "reveal", said, sorted({one.child for one in held}))
+            texts = revealing.collect(settings, store, row, held)
     if as_json:
         told = [overview.message_facts(one) for one in found]
-        put(overview.failure_facts(row) | {"messages": told, "next": overview.next_step(row)})
+        shown = {} if texts is None else {"revealed": texts}
+        put(overview.failure_facts(row) | {"messages": told, "next": overview.next_step(row)} | shown)
     else:
-        overview.show_messages(row, found)
+        overview.show_messages(row, found, brief=texts is not None)
+        if texts is not None:
+            revealing.show(row, texts)
 
 
 @db.command()

@@ -53,7 +53,10 @@ def status_facts(status: Status, queue: str) -> dict[str, Any]:
              "reader": one.reader}
             for one in status.sources
         ],
-        "workers": [{"id": one.id, "host": one.host, "pid": one.pid, "left": one.left} for one in status.workers],
+        "workers": [
+            {"id": one.id, "host": one.host, "pid": one.pid, "left": one.left, "mapping": one.mapping}
+            for one in status.workers
+        ],
         "queue": queue, "mapping_set": status.mapping_set, "audit": status.audit, "now": status.now,
     }  # fmt: skip
 
@@ -79,10 +82,11 @@ def show_status(told: dict[str, Any]) -> None:
     if told["workers"]:
         out.print()
         alive = [
-            (str(one["id"]), f"{one['host']}:{one['pid']}", f"{one['left']:.0f} s" if one["left"] >= 0 else "over")
+            (str(one["id"]), f"{one['host']}:{one['pid']}", f"{one['left']:.0f} s" if one["left"] >= 0 else "over",
+             one["mapping"][:12] or "waits: its mapping files are not those in force, or do not load")
             for one in told["workers"]
-        ]
-        out.print(grid(alive, ("WORKER", "WHERE", "LEASE")))
+        ]  # fmt: skip
+        out.print(grid(alive, ("WORKER", "WHERE", "LEASE", "MAPPINGS")))
     out.print()
     facts = [("workers", str(len(told["workers"])) if told["workers"] else "none runs")]
     facts += [("queue", told["queue"]), ("mappings", told["mapping_set"][:12] or "none in force yet")]
@@ -102,7 +106,7 @@ def failure_facts(row: CauseRow) -> dict[str, Any]:
     return {
         "id": row.id, "cause": cause(row.cause), "count": row.count, "children": row.children, "held": row.held,
         "first": row.first, "last": row.last, "states": dict(row.states), "findings": row.findings,
-        "documents": row.documents,
+        "documents": row.documents, "hour": row.hour, "day": row.day,
     }  # fmt: skip
 
 
@@ -112,10 +116,10 @@ def show_failures(rows: Sequence[CauseRow]) -> None:
     now = time.time()
     lines = [
         (str(row.id), what(row), counted(row), f"{row.children:,}", f"{row.held:,}", span(max(now - row.first, 0)),
-         span(max(now - row.last, 0)))
+         span(max(now - row.last, 0)), f"{row.hour:,}/{row.day:,}")
         for row in rows
     ]  # fmt: skip
-    heads = ("CAUSE", "WHAT", "MESSAGES", "CHILDREN", "HELD", "FIRST", "LAST")
+    heads = ("CAUSE", "WHAT", "MESSAGES", "CHILDREN", "HELD", "FIRST", "LAST", "HOUR/DAY")
     out.print(grid(lines, heads) if lines else "nothing is parked or waiting")
 
 
@@ -137,8 +141,8 @@ def message_facts(one: Trace) -> dict[str, Any]:
     return {"id": one.id.hex(), **{name: getattr(one, name) for name in names}}
 
 
-def show_messages(row: CauseRow, found: Sequence[Trace]) -> None:
-    """The messages of a cause."""
+def show_messages(row: CauseRow, found: Sequence[Trace], *, brief: bool = False) -> None:
+    """The messages of a cause. brief: what to do next is said elsewhere."""
     out = console()
     out.print(Text(f"Cause {row.id}: {what(row)}", style="bold"))
     out.print(f"{counted(row)}; {many(row.children, 'child')}, {row.held:,} held behind", markup=False)
@@ -151,7 +155,8 @@ def show_messages(row: CauseRow, found: Sequence[Trace]) -> None:
         out.print(grid(lines, ("NUMBER", "ID", "TO", "STATE", "TRIED", "SINCE", "RECORD")))
     if row.count > len(lines):
         out.print(f"and {row.count - len(lines):,} more")
-    out.print(Text(f"Next: {next_step(row)}"))
+    if not brief:
+        out.print(Text(f"Next: {next_step(row)}"))
 
 
 def next_step(row: CauseRow) -> str:
@@ -159,17 +164,26 @@ def next_step(row: CauseRow) -> str:
     one = row.cause
     if row.documents and not row.count:
         return "have the source send a whole document; the records before the fault went through"
+    again = f"'ics-hub replay --cause {row.id} --canary'"
     if one.answer == "crash":
-        return "this record ended its worker each time it was tried alone: report it, with 'ics-hub trace'"
-    if one.stage in ("inward", "outward"):
-        mend = f"add the code to the table {one.table}" if one.table else "mend the mapping, or have the source mended"
-        return f"{mend}; a later full record of the child takes this one's place ('ics-hub mapping explain' shows rows)"
-    if row.states.get("parked") and one.answer == "unanswered":
-        return f"look whether {one.target} has it before it is sent again: no answer came, it may have arrived"
-    if row.states.get("parked"):
         return (
-            f"ask who runs {one.target} why it was not taken; a later full record of the child takes this one's place"
+            "it ended its worker each time it was tried alone: report it, with 'ics-hub trace'; 'ics-hub set-aside' "
+            "lets go what it holds"
         )
+    if one.stage in ("inward", "outward"):
+        texts = f"'ics-hub failures show {row.id} --reveal REASON'"
+        if one.table:
+            mend = f"{texts} shows the codes that the table {one.table} lacks; 'ics-hub codes add' adds one"
+        else:
+            mend = f"mend the mapping, or have the source mended; {texts} shows the texts"
+        return mend + (f"; then {again}" if row.count else "; nothing waits for it")
+    if row.states.get("parked") and one.answer == "unanswered":
+        return (
+            f"no answer came, it may have arrived: look whether {one.target} has it; "
+            f"if so 'ics-hub set-aside --cause {row.id} --reason WHY', if not {again}"
+        )
+    if row.states.get("parked"):
+        return f"ask who runs {one.target} why it was not taken; then {again}, or 'ics-hub edit' for one record"
     return f"nothing: it is tried again by itself; see that {one.target or 'the target'} answers"
 
 

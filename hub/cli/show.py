@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -31,6 +32,25 @@ def grid(rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = 
     for row in held:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+@contextmanager
+def progress(what: str = "records") -> Iterator[Callable[[int], None] | None]:
+    """A counter on stderr while it is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn(f"{{task.completed:,.0f}} {what}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def tick(n: int) -> None:
+            if n % 50 == 0:
+                bar.update(task, completed=n)
+
+        yield tick
 
 
 def summary(report: dict[str, Any], whole: bool) -> None:
@@ -106,4 +126,4 @@ def _lines(out: Console, title: str, rows: list[tuple[str, ...]]) -> None:
         out.print(Text(f"  and {len(rows) - TOP} more", style="dim"))
 
 
-__all__ = ["console", "grid", "summary"]
+__all__ = ["console", "grid", "progress", "summary"]

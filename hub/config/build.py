@@ -14,6 +14,7 @@ from hub.config.settings import LinkSettings, Notify, Settings
 from hub.connect import open_inlet, open_outlet
 from hub.mapping import load as load_mappings
 from hub.pipeline import LEASE, Hub, Limits, Link
+from hub.pipeline.link import mapping_digest
 from hub.pipeline.worker import Hook, no_hook
 from hub.queue import Queue, open_queue
 from hub.store import Store
@@ -26,24 +27,38 @@ NOTIFY = 30
 
 def build(settings: Settings, *, lease: float = LEASE, hook: Hook = no_hook) -> Hub:
     """A hub of one process. DeclarationError when mappings, store or files are not as they must be."""
+    mapping = mapping_digest(settings.links.values())  # before they are loaded: what changes meanwhile is seen later
     links = [_link(settings, one) for one in settings.links.values()]
     store = Store.open(settings.store, settings.ring, run=True, hook=hook)
     queue = _queue(settings, store)
     limits = Limits(settings.limits.open, settings.limits.disk, _place(settings))
     return Hub(
-        links, store, queue, settings.ring, limits=limits, lease=lease, hook=hook, notify=_notify(settings.notify)
+        links,
+        store,
+        queue,
+        settings.ring,
+        limits=limits,
+        lease=lease,
+        hook=hook,
+        notify=_notify(settings.notify),
+        mapping=mapping,
     )
 
 
-def _link(settings: Settings, one: LinkSettings) -> Link:
+def mapped(settings: Settings) -> dict[str, Link]:
+    """The links by name, with mappings and no connection opened, for commands that look. Errors as `build`."""
+    return {one.name: _link(settings, one, reached=False) for one in settings.links.values()}
+
+
+def _link(settings: Settings, one: LinkSettings, *, reached: bool = True) -> Link:
     adapter = adapters.find(one.adapter)
     targets = next((route.targets for route in settings.routes if route.source == one.name), ())
-    outlet = open_outlet(one.connection) if one.name in settings.targets else None
+    outlet = open_outlet(one.connection) if reached and one.name in settings.targets else None
     return Link(
         name=one.name,
         adapter=adapter,
         mappings=load_mappings(adapter, one.overlays),
-        inlet=open_inlet(one.connection) if targets else None,
+        inlet=open_inlet(one.connection) if reached and targets else None,
         outlet=outlet,
         targets=targets,
         park=one.park,
@@ -88,4 +103,4 @@ def _notify(notify: Notify) -> Callable[[dict[str, str]], None] | None:
     return tell
 
 
-__all__ = ["build"]
+__all__ = ["build", "mapped"]

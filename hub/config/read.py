@@ -216,10 +216,11 @@ def _check_link(table: Table, key: str, name: str, links: Mapping[str, LinkSetti
     link = links[name]
     if link is None:  # its own mistakes are said
         return
+    kind = link.connection.kind if link.connection.kind in connect.WAYS else "folder"
     if key == "from" and not connect.fetches(link.connection):
-        table.wrong(key, f"nothing can be fetched from {name!r}: its connection has no 'in'")
+        table.wrong(key, f"nothing can be fetched from {name!r}: its connection has no {connect.WAYS[kind][0]!r}")
     if key == "to" and not connect.sends(link.connection):
-        table.wrong(key, f"nothing can be sent to {name!r}: its connection has no 'out'")
+        table.wrong(key, f"nothing can be sent to {name!r}: its connection has no {connect.WAYS[kind][1]!r}")
 
 
 def _limits(table: Table) -> Limits:
@@ -256,6 +257,7 @@ def _notes(made: Settings) -> list[str]:
         found.append("the queue is reached over the network without TLS: use amqps://")
     if not made.routes:
         found.append("there are no [[routes]]: nothing is carried")
+    found += [f"links.{name}: {note}" for name, link in made.links.items() for note in connect.notes(link.connection)]
     routed = {*made.sources, *made.targets}
     found += [f"links.{name} stands in no route" for name in made.links if name not in routed]
     return found

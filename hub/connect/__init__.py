@@ -1,8 +1,9 @@
-"""How bytes travel: fetch documents from a link, send parcels to it. One kind ships, `folder`; a council adds its own.
+"""How bytes travel: fetch documents from a link, send parcels to it.
 
-A kind of one's own is a class named in hub.toml by its dotted path (`council.mesh.Mesh`), called with the `Connection`.
-One with `fetch` is an `Inlet`, one with `send` an `Outlet`; it may be both, and is then made once for each way. It may
-have a static method `faults(connection)` that gives what is wrong with its settings as (key, reason) pairs.
+Four kinds ship: `folder`, `http`, `mesh` and `mllp`. A council adds its own: a class named in hub.toml by its dotted
+path (`council.sftp.Sftp`), called with the `Connection`. One with `fetch` is an `Inlet`, one with `send` an `Outlet`;
+it may be both, and is then made once for each way. It may have a static method `faults(connection)` that gives what is
+wrong with its settings as (key, reason) pairs.
 """
 
 from __future__ import annotations
@@ -10,47 +11,47 @@ from __future__ import annotations
 import importlib
 from typing import Any, cast
 
-from hub.connect import folder
-from hub.connect.incoming import FolderInlet
-from hub.connect.outgoing import FolderOutlet
 from hub.connect.port import Arrival, Connection, Fault, Hook, Inlet, Outlet, no_hook
 from hub.errors import DeclarationError
 
-KINDS = ("folder",)
+KINDS = ("folder", "http", "mesh", "mllp")
+WAYS = {"folder": ("in", "out"), "http": ("search", "send"), "mesh": ("mailbox", "to"), "mllp": ("listen", "to")}
+"""By kind: the setting that makes it fetch, and the one that makes it send."""
 
 
 def open_inlet(connection: Connection, hook: Hook = no_hook) -> Inlet:
-    """The inlet of a connection. DeclarationError: nothing can be fetched over it. hook: of the folder's steps."""
+    """The inlet of a connection. DeclarationError: nothing can be fetched over it. hook: of a shipped kind's steps."""
     if not fetches(connection):
         raise DeclarationError("nothing can be fetched over this connection", place=f"links.{connection.link}")
-    if connection.kind == "folder":
-        return FolderInlet(connection, hook)
-    return cast(Inlet, _own(connection.kind)(connection))
+    kind = _shipped(connection)
+    return cast(Inlet, kind.open_inlet(connection, hook) if kind else _own(connection.kind)(connection))
 
 
 def open_outlet(connection: Connection, hook: Hook = no_hook) -> Outlet:
-    """The outlet of a connection. DeclarationError: nothing can be sent over it. hook: of the folder's steps."""
+    """The outlet of a connection. DeclarationError: nothing can be sent over it. hook: of a shipped kind's steps."""
     if not sends(connection):
         raise DeclarationError("nothing can be sent over this connection", place=f"links.{connection.link}")
-    if connection.kind == "folder":
-        return FolderOutlet(connection, hook)
-    return cast(Outlet, _own(connection.kind)(connection))
+    kind = _shipped(connection)
+    return cast(Outlet, kind.open_outlet(connection, hook) if kind else _own(connection.kind)(connection))
 
 
 def fetches(connection: Connection) -> bool:
     """Whether documents can come over it."""
-    return "in" in connection.settings if connection.kind == "folder" else hasattr(_own(connection.kind), "fetch")
+    kind = _shipped(connection)
+    return bool(kind.fetches(connection)) if kind else hasattr(_own(connection.kind), "fetch")
 
 
 def sends(connection: Connection) -> bool:
     """Whether parcels can go over it."""
-    return "out" in connection.settings if connection.kind == "folder" else hasattr(_own(connection.kind), "send")
+    kind = _shipped(connection)
+    return bool(kind.sends(connection)) if kind else hasattr(_own(connection.kind), "send")
 
 
 def faults(connection: Connection) -> list[Fault]:
     """Everything that is wrong with a connection as declared, each with the key of its setting."""
-    if connection.kind == "folder":
-        return folder.faults(connection)
+    shipped = _shipped(connection)
+    if shipped:
+        return list(shipped.faults(connection))
     try:
         kind = _own(connection.kind)
     except DeclarationError as error:
@@ -63,9 +64,22 @@ def faults(connection: Connection) -> list[Fault]:
         return [Fault("kind", f"{connection.kind}.faults fails with {type(error).__name__}")]
 
 
+def notes(connection: Connection) -> list[str]:
+    """What is allowed and worth saying."""
+    kind = _shipped(connection)
+    return list(kind.notes(connection)) if kind else []
+
+
 def occupies(connection: Connection) -> dict[str, str]:
     """What this link alone may use, by the key of its setting: two links that name the same one are a mistake."""
-    return folder.occupies(connection) if connection.kind == "folder" else {}
+    kind = _shipped(connection)
+    return dict(kind.occupies(connection)) if kind else {}
+
+
+def _shipped(connection: Connection) -> Any:
+    """The module of a kind that ships, None for a council's own. It is imported only for who asks: each has its
+    library, and a command that only looks must be quick."""
+    return importlib.import_module(f"hub.connect.{connection.kind}") if connection.kind in KINDS else None
 
 
 def _own(kind: str) -> Any:
@@ -89,6 +103,7 @@ def _own(kind: str) -> Any:
 
 __all__ = [
     "KINDS",
+    "WAYS",
     "Arrival",
     "Connection",
     "Fault",
@@ -96,6 +111,7 @@ __all__ = [
     "Outlet",
     "faults",
     "fetches",
+    "notes",
     "occupies",
     "open_inlet",
     "open_outlet",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.connect.port import Connection, Fault
+from hub.connect.port import Connection, Fault, Hook, Inlet, Outlet
 
 _TEXTS = ("in", "out", "keep", "marker", "mode")
 _KEYS = (*_TEXTS, "settle", "folders")
@@ -104,4 +104,33 @@ def occupies(connection: Connection) -> dict[str, str]:
     return {key: os.path.realpath(connection.home / connection.settings[key]) for key in keys}
 
 
-__all__ = ["Folder", "faults", "occupies", "read"]
+def fetches(connection: Connection) -> bool:
+    """Whether documents can come over it."""
+    return "in" in connection.settings
+
+
+def sends(connection: Connection) -> bool:
+    """Whether parcels can go over it."""
+    return "out" in connection.settings
+
+
+def notes(connection: Connection) -> list[str]:
+    """What is allowed and worth saying."""
+    return []
+
+
+def open_inlet(connection: Connection, hook: Hook) -> Inlet:
+    """Its inlet."""
+    from hub.connect.incoming import FolderInlet  # which reads these settings
+
+    return FolderInlet(connection, hook)
+
+
+def open_outlet(connection: Connection, hook: Hook) -> Outlet:
+    """Its outlet."""
+    from hub.connect.outgoing import FolderOutlet
+
+    return FolderOutlet(connection, hook)
+
+
+__all__ = ["Folder", "faults", "fetches", "notes", "occupies", "open_inlet", "open_outlet", "read", "sends"]

@@ -69,8 +69,22 @@ class Arrival:
         return f"Arrival(parts={len(self.document.parts())}, bytes={self.document.size})"
 
 
+class Returned(NamedTuple):
+    """What a target took and later said it could not deliver. name: of its report. key: of the parcel, b"" where the
+    report does not say. reason: in words, no value in it."""
+
+    name: str
+    key: bytes
+    reason: str
+
+
 class Inlet(Protocol):
-    """Where a link's documents come from. One process at a time uses it (the source's lease)."""
+    """Where a link's documents come from. One process at a time uses it (the source's lease).
+
+    It may have more: `waits`, True where `fetch` itself waits a moment for what comes, so that it need not be asked now
+    and then but always; and `rest()`, which lets go of what one process alone can have (an address that is listened at)
+    when another reads the source: the next fetch takes it again.
+    """
 
     def fetch(self) -> Iterator[Arrival]:
         """What has arrived, in order, and then the end; what was given before and not settled comes first.
@@ -104,6 +118,9 @@ class Outlet(Protocol):
     that one `send` may take at the most. at_once: most sends at the same time over all processes; None: no bound of its
     own. keeps_aside: `stage` keeps the bytes at the target's side before the store does. promise: what one effect means
     here, in words.
+
+    It may have more: `returned()`, which gives what was taken and later came back (`Returned`), and `confirm(returned)`
+    for when the store has noted it.
     """
 
     records: int
@@ -118,7 +135,8 @@ class Outlet(Protocol):
     def stage(self, parcel: Parcel) -> str:
         """Before the store keeps the parcel: put its bytes aside; under which token ("" where nothing is put aside).
 
-        Each staging has a token of its own. Unavailable: it cannot be done now, and nothing lies there.
+        Each staging has a token of its own. It may give the parcel's data their last touch (an id, a time): they are
+        kept as it leaves them, and sent so however often. Unavailable: it cannot be done now, and nothing lies there.
         """
         ...
 
@@ -142,8 +160,8 @@ class Outlet(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what is held open."""
+        """Let go of what is held open. It may be used again after."""
         ...
 
 
-__all__ = ["Arrival", "Connection", "Fault", "Hook", "Inlet", "Outlet", "no_hook"]
+__all__ = ["Arrival", "Connection", "Fault", "Hook", "Inlet", "Outlet", "Returned", "no_hook"]

@@ -72,10 +72,13 @@ def _learn(made: System, mapping: Mapping) -> None:
             _row(made, row, ours, edition, edition == newest)
         for scope in plan.root.walk():
             _tests(made, scope, edition == newest)
-    made.lines.update({line.path: line for line in account.lines(mapping) if line.side == "ours"})
+    for line in account.lines(mapping):
+        known = made.lines.get(line.path)
+        if line.side == "ours" and (known is None or (known.how == "withheld" and line.how != "withheld")):
+            made.lines[line.path] = line
     for path, (reason, _) in mapping.declaration.withhold.items():
         if path.endswith("[rest]"):
-            made.rests[path.removesuffix("[rest]")] = reason
+            made.rests.setdefault(path.removesuffix("[rest]"), reason)
     for rule in mapping.rules:
         for path in rule.paths:
             for leaf in leaves():

@@ -57,7 +57,7 @@ def mappings(settings: Settings, in_force: str, alive: bool) -> Result:
     found = mapping_digest(links)
     if in_force and found != in_force and alive:
         said = f"{found[:12]} here, and the workers go by {in_force[:12]}"
-        return fail("mapping files", said, "bring the same files to every machine and restart every worker")
+        return fail("mapping files", said, "bring the same files to every machine; what runs takes them up by itself")
     if in_force and found != in_force:
         return ok("mapping files", f"{found[:12]}, changed since the last run; the next one puts them in force")
     return ok("mapping files", f"{found[:12]}, " + ("in force" if in_force else "not used yet"))

@@ -44,7 +44,7 @@ def folders(link: LinkSettings, used: tuple[str, ...] = ("in", "out"), mounts: P
 
     Nothing is made: a folder made by whoever calls the doctor would not be the hub's.
     """
-    told = occupies(link.connection)
+    told = occupies(link.connection) if link.connection.kind == "folder" else {}
     if not told:
         yield _other(link, used)
     for key, path in told.items():
@@ -71,7 +71,7 @@ def _folder(check: str, key: str, place: Path, mounts: Path) -> Result:
 
 
 def _other(link: LinkSettings, used: tuple[str, ...]) -> Result:
-    """A connection of a council's own: what it says of itself."""
+    """Any other connection: what it says of itself."""
     check = f"link {link.name}"
     try:
         for key, opening in (("in", open_inlet), ("out", open_outlet)):

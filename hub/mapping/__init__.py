@@ -109,6 +109,12 @@ class Mapping:
         there = self.inward(onto, link).record
         return self.create(merge(there, record), link, edition=onto.edition, strict=strict)
 
+    @property
+    def merges(self) -> bool:
+        """Whether it can write that one record takes the place of another."""
+        rows = (row for scope in self.plan().root.walk() for row in scope.rows)
+        return any(row.writing and ours.full == MERGED for row in rows for ours in row.ours)
+
     def reason(self, what: str, path: str) -> str:
         """Why values of a leaf became that, in words, for an account."""
         return account.reason(self, what, path)
@@ -119,6 +125,8 @@ class Identity:
 
     kind, version, carries, file = "record", "", "state", ""
     rules: tuple[withhold.Rule, ...] = ()
+
+    merges = True
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
@@ -140,6 +148,16 @@ class Identity:
 
 
 AnyMapping = Mapping | Identity
+MERGED = "merge.superseded"
+
+
+def writer(mappings: dict[str, AnyMapping], record: ChildRecord, kind: str = "") -> AnyMapping:
+    """The mapping that writes a record: that of its kind if there is one, else for a merge one that can say it, else
+    the first. mappings: by kind, not empty."""
+    found = mappings.get(kind)
+    if found is None and record.merge:
+        found = next((one for one in mappings.values() if one.merges), None)
+    return found or next(iter(mappings.values()))
 
 
 def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, AnyMapping]:
@@ -163,4 +181,4 @@ def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, Any
     return made
 
 
-__all__ = ["AnyMapping", "Created", "Finding", "Identity", "Inward", "Mapping", "load"]
+__all__ = ["AnyMapping", "Created", "Finding", "Identity", "Inward", "Mapping", "load", "writer"]

@@ -59,6 +59,7 @@ class Scope:
     maps_removed: bool = False
     maps_id: bool = False
     shared: bool = False
+    mixed: bool = False
     own_cells: tuple[str, ...] = ()
     on: dict[str, str] = field(default_factory=dict)
     on_ours: list[tuple[tuple[str, ...], str, Ours]] = field(default_factory=list)
@@ -109,6 +110,7 @@ class Plan:
             rows = flat.rows if scope.spec is None else scope.spec.rows
             scope.rows = [row for row in (Row(spec, scope) for spec in rows.values()) if row.ways]
             self._finish(scope)
+        self.flat = [scope for scope in self.root.walk() if scope.ours_rooted and scope.on_ours]
         self._shadows()
         self._copies()
         self._share()
@@ -148,6 +150,9 @@ class Plan:
         scope = Scope(self, spec.name, spec, parent)
         self._group_ours(scope, spec, parent)
         self._group_theirs(scope, spec, parent)
+        if spec.none and (not scope.many or (self.schema is not None and not self.schema.nulls)):
+            told = "none = true: the format cannot say None in the place of this list"
+            raise DeclarationError(told, file=file, place=place)
         if (scope.ours_rooted or scope.theirs_rooted) and parent is not self.root and not spec.on:
             told = "a side that starts with '/' needs on = { … } to say whose its items are"
             raise DeclarationError(told, file=file, place=place)
@@ -192,7 +197,9 @@ class Plan:
         for ours in paths:
             ours.rivals = [other for other in paths if other is not ours and _more_tests(other, ours)]
         for group in scope.groups:
-            group.shared = sum(_same_list(group, other) for other in self.root.walk() if other.spec is not None) > 1
+            same = [one for one in self.root.walk() if one.spec is not None and _same_list(group, one)]
+            group.shared = len(same) > 1
+            group.mixed = group.shared and any(one.spec is not None and one.spec.way == "out" for one in same)
         if scope.spec is None:
             return
         ways = [way for row in scope.rows for way in row.ways]

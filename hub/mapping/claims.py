@@ -21,10 +21,13 @@ LONE = "\0lone"
 
 
 class Claim:
-    """A list of theirs while groups take items out of it. free and taken: by index, in its holder at `name`."""
+    """A list of theirs while groups take items out of it. free and taken: by index, in its holder at `name`.
 
-    def __init__(self, holder: Any, name: str, items: list[Any]) -> None:
-        self.holder, self.name, self.total = holder, name, len(items)
+    placed: every item keeps its place, for another group may write it.
+    """
+
+    def __init__(self, holder: Any, name: str, items: list[Any], placed: bool = False) -> None:
+        self.holder, self.name, self.total, self.placed = holder, name, len(items), placed
         self.free: dict[int, Any] = dict(enumerate(items))
         self.taken: list[tuple[int, Any]] = []
 
@@ -74,6 +77,9 @@ def claim(c: Reading, scope: Scope, o: Any, t: Any) -> None:
         extend(c, scope, o, [scope.read(value, c, {}, getattr(o, "id", ""))])
     elif value.__class__ is list and value and scope.many:
         _claim_list(c, scope, o, t, _held(c, scope, holder, value))
+    elif value is None and scope.spec is not None and scope.spec.none:
+        cell.drop(t, c.taken)
+        nothing(c, scope, o)
     elif value is not MISS and value is not None and value not in ([], "", {}):
         c.note("shape", f"[each.{scope.name}]")
 
@@ -82,7 +88,7 @@ def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
     """The claim on a list, made when missing."""
     found = c.claims.get(id(items))
     if found is None:
-        found = c.claims[id(items)] = Claim(holder, scope.cell.name, items)
+        found = c.claims[id(items)] = Claim(holder, scope.cell.name, items, scope.mixed)
     return found
 
 
@@ -119,7 +125,8 @@ def settle(c: Reading, held: Claim, prune: Any = None) -> None:
     else:
         held.holder.pop(held.name, None)
     unordered = c.plan.schema is not None and c.plan.schema.unordered
-    if not unordered and held.taken and (held.free or [n for n, _ in held.taken] != list(range(held.total))):
+    is_moved = held.free or (held.placed and held.total > 1) or [n for n, _ in held.taken] != list(range(held.total))
+    if not unordered and held.taken and is_moved:
         for n, item in held.taken:
             extra(c, item).place = n
 
@@ -221,6 +228,19 @@ def extend(c: Reading, scope: Scope, o: Any, items: list[Any]) -> None:
             partial(c, scope.ours_prefix.removesuffix("[]"))
     else:
         known.extend(items)
+
+
+def nothing(c: Reading, scope: Scope, o: Any) -> None:
+    """Theirs says that there is none of the list: so does ours, where no other group found some."""
+    at = c.record if scope.ours_rooted else o
+    for step in scope.our_steps[:-1]:
+        value = getattr(at, step.name)
+        if value is UNSET or value is None:
+            value = step.field.part()  # type: ignore[misc]
+            setattr(at, step.name, value)
+        at = value
+    if getattr(at, scope.our_steps[-1].name) is UNSET:
+        setattr(at, scope.our_steps[-1].name, None)
 
 
 def link_up(c: Reading, on: list[Any], o: Any) -> None:

@@ -9,9 +9,10 @@ import importlib
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from hub.errors import DeclarationError
-from hub.mapping import computed, dates, numbers
+from hub.mapping import coded, computed, dates, numbers
 from hub.mapping.codec import TEXT, Codec, same
 
 
@@ -91,6 +92,54 @@ def words() -> Codec:
     return Codec("words", lambda text: text.split(), lines(" ").encode, ("values",))
 
 
+def cells(count: int) -> Codec:
+    """So many cells that hold a list of lines together; lines beyond them are joined to the last."""
+
+    def decode(texts: Sequence[str | None]) -> list[str]:
+        found = [text for text in texts if text]
+        if not found:
+            raise ValueError("no line")
+        return found
+
+    def encode(value: Sequence[str]) -> tuple[str | None, ...]:
+        if not value or not all(value):
+            raise ValueError("no line, or an empty one")
+        held = [*value[: count - 1], ", ".join(value[count - 1 :])] if len(value) >= count else [*value]
+        return (*held, *[None] * (count - len(held)))
+
+    return Codec(f"cells({count})", decode, encode, ("values",), cells=count)
+
+
+def joined(count: int = 1) -> Codec:
+    """So many cells whose texts make one text with blanks between; it is written whole into the last."""
+
+    def decode(texts: Sequence[str | None]) -> str:
+        found = " ".join(text for text in texts if text)
+        if not found:
+            raise ValueError("no text")
+        return found
+
+    def encode(value: str) -> tuple[str | None, ...]:
+        return (*[None] * (count - 1), value)
+
+    return Codec(f"joined({count})", decode, encode, ("text",), cells=count)
+
+
+def line() -> Codec:
+    """The texts of several values in one line, with blanks between, written only."""
+
+    def decode(_: str) -> str:
+        raise ValueError("this codec only writes")
+
+    def encode(values: Sequence[Any]) -> str:
+        found = " ".join(one for one in values if isinstance(one, str) and one)
+        if not found:
+            raise ValueError("nothing to write")
+        return found
+
+    return Codec("line", decode, encode, ("text",), one_way=True)
+
+
 def cut(length: int) -> Codec:
     """A text of which the target holds only the first `length` characters."""
     return Codec(f"cut({length})", same, lambda value: value[:length], ("text",), narrows=True)
@@ -99,6 +148,7 @@ def cut(length: int) -> Codec:
 BUILT_IN: dict[str, Callable[..., Codec]] = {
     "age": computed.age,
     "boolean": boolean,
+    "cells": cells,
     "count_within": computed.count_within,
     "cut": cut,
     "date": dates.date_codec,
@@ -109,15 +159,20 @@ BUILT_IN: dict[str, Callable[..., Codec]] = {
     "digits": digits,
     "estimated_date": dates.estimated_date,
     "first": computed.first,
+    "hl7_birth": dates.hl7_birth,
     "hl7_date": dates.hl7_date,
+    "hl7_moment": dates.hl7_moment,
     "integer": integer,
+    "joined": joined,
     "latest": computed.latest,
+    "line": line,
     "lines": lines,
     "nhs_number": numbers.nhs_number,
     "partial_date": dates.partial_date,
     "postcode": numbers.postcode,
     "upn": numbers.upn,
     "words": words,
+    **coded.BUILT_IN,
 }
 
 _CALL = re.compile(r"([A-Za-z_][\w.]*)(?:\((.*)\))?", re.DOTALL)

@@ -34,6 +34,14 @@ def set_later(c: Reading, row: Row, o: Any, t: Any) -> None:
             c.later.append((row, o, way, text))
 
 
+def set_absent(c: Reading, row: Row, o: Any, t: Any) -> None:
+    """Before a tree is read: a cell that a fallback would fill, and that is not there, is not to be given to its own
+    link, which said nothing."""
+    for way in row.copies:
+        if way.theirs[0].look(t, c.taken) is MISS:
+            c.later.append((row, o, way, MISS))
+
+
 def compare(c: Reading) -> None:
     """The record is read: are its copies what the record says? One that differs is kept beside what it stood for."""
     for row, o, way, text in c.later:
@@ -113,4 +121,4 @@ def _count_defaulted(c: Writing, row: Row, text: str) -> None:
             c.count("defaulted", other.ours[0].full)
 
 
-__all__ = ["compare", "set_later", "write_copy"]
+__all__ = ["compare", "set_absent", "set_later", "write_copy"]

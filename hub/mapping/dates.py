@@ -59,19 +59,73 @@ def partial_date() -> Codec:
     )
 
 
-_HL7_DAY = re.compile(r"(\d{4})(\d\d)?(\d\d)?((\d\d){0,3}(\.\d+)?([+-]\d{4})?)", re.ASCII)
+_HL7 = re.compile(
+    r"(\d{4})(?:(-?)(\d\d)(?:\2(\d\d)(?:[T ]?(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.?(\d{1,6}))?)?)?)?)?)?([+-]\d{4}|\+)?",
+    re.ASCII,
+)
+"""HL7 v2 moments, and what senders make of them: ISO days, milliseconds without a point, a `+` without an offset."""
+
+
+def _hl7(text: str) -> tuple[str, str, str]:
+    """Day, month or year; time of day `HH:MM` or longer, or ""; offset, or ""."""
+    found = _HL7.fullmatch(text)
+    if not found or (found[2] and not found[4]) or (found[9] not in (None, "+") and not found[5]):
+        raise ValueError("not an HL7 date")
+    year, _, month, day_of_month, hour, minute, second, part, offset = found.groups()
+    when = read_partial("-".join(one for one in (year, month, day_of_month) if one))
+    if not minute:  # an hour alone is no time of ours
+        return when, "", ""
+    time = ":".join(one for one in (hour, minute, second) if one) + (f".{part}" if part else "")
+    zone = f"{offset[:3]}:{offset[3:]}" if offset and len(offset) == 5 else ""
+    try:
+        datetime.fromisoformat(f"{when}T{time.partition('.')[0]}{zone}")
+    except ValueError:
+        raise ValueError("there is no such moment") from None
+    return when, time, zone
 
 
 def hl7_date() -> Codec:
     """HL7 v2 dates and moments: the day, month or year is the value; a time is kept as spelling."""
+    return Codec(
+        "hl7_date", lambda text: _hl7(text)[0], lambda value: read_partial(value).replace("-", ""), ("partial_date",)
+    )
+
+
+def hl7_moment() -> Codec:
+    """HL7 v2 moments: a day, or day and time as precisely as they were said, with the offset only if it was."""
 
     def decode(text: str) -> str:
-        found = _HL7_DAY.fullmatch(text)
-        if not found or (found[4] and not found[3]):
-            raise ValueError("not an HL7 date")
-        return read_partial("-".join(part for part in found.groups()[:3] if part))
+        when, time, zone = _hl7(text)
+        return f"{read_day(when)}T{time}{zone}" if time else read_day(when)
 
-    return Codec("hl7_date", decode, lambda value: read_partial(value).replace("-", ""), ("partial_date",))
+    def encode(value: str) -> str:
+        found = _MOMENT.fullmatch(value)
+        if not found:
+            raise ValueError("not a moment")
+        zone = "+0000" if found[3] == "Z" else (found[3] or "").replace(":", "")
+        return read_day(found[1]).replace("-", "") + (found[2] or "").replace(":", "") + zone
+
+    return Codec(
+        "hl7_moment", decode, encode, ("datetime",), narrows=True, samples=("2024-02-29", "2024-02-29T10:11:12+01:00")
+    )
+
+
+def hl7_birth() -> Codec:
+    """One cell, a date of birth that may hold the time, and two values: the date and the time `HH:MM`, if any.
+
+    Midnight to the second is how systems fill up a date they hold without a time: no time is read from it.
+    """
+
+    def decode(texts: Sequence[str | None]) -> tuple[str, str | None]:
+        when, time, _ = _hl7(texts[0] or "")
+        return when, time[:5] if time.strip("0:.") else None
+
+    def encode(values: Sequence[Any]) -> tuple[str]:
+        digits = read_partial(values[0]).replace("-", "")
+        timed = len(digits) == 8 and isinstance(values[1], str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", values[1])
+        return (digits + (values[1].replace(":", "") if timed else ""),)
+
+    return Codec("hl7_birth", decode, encode, ("partial_date", "text"))
 
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)

@@ -186,7 +186,7 @@ def _table(
     for root in all_roots:
         file = root / "codes" / f"{name}.csv"
         if file.is_file():
-            rows = codes.parse(file.read_bytes(), label(file))
+            rows = codes.parse(file.read_bytes(), f"{root.name}/codes/{name}.csv")
             table = codes.Table(name, tuple(rows), fold, prefix) if table is None else table.overlaid(rows)
         if table is None and root is all_roots[0]:
             try:

@@ -69,8 +69,10 @@ def _write_cells(c: Writing, way: Way, values: list[Any], t: dict[str, Any], las
         for cell in way.theirs:
             if cell.path.text in texts:
                 cell.put(t, c.taken, texts[cell.path.text])
+            elif (id(t), cell.path.text) not in c.done and cell.look(t, c.taken) is not MISS:
+                cell.drop(t, c.taken)  # what could not be read stood there, and would be read with the new text
     for ours, value, back in zip(way.row.ours, values, means(way, texts), strict=True):
-        if value is not UNSET and value != back:
+        if value is None or (value is not UNSET and value != back):
             c.count(NARROWED, ours.full)
     return True
 

@@ -72,6 +72,9 @@ class _Function:
         head, body = Lines(), Lines()
         head.add(f"o = {self.code.name(self.scope.struct, 'C')}()", "w = {}")
         self._start(head)
+        for row in self.scope.rows:
+            if row.only_out and row.fallback:
+                body.add(f"set_absent(c, {self.code.name(row, 'r')}, o, t)")
         self.rows.read(body)
         if self.scope.plain:
             body.add("if '.' in t: return None")
@@ -191,7 +194,7 @@ class _Function:
             with out.block(f"if {own or 'True'}:"):
                 out.add(f"r = {self.code.name(group.read, 'f')}(t, c, {{}}, {self.own_id})")
                 out.add(f"if r is not None: extend(c, {self.code.name(group, 's')}, o, [r])")
-        elif is_plain and is_made and group.many and not group.shared:
+        elif is_plain and is_made and group.many and not group.shared and not (group.spec and group.spec.none):
             self._loop(out, group, general)
         else:
             out.add(f"if {cell.steps[0].name!r} in t: {general}")

@@ -20,6 +20,8 @@ from hub.mapping.writing import WITHHELD, Writing, append, lost
 def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
     """The items of one group for one parent, written and put into their place in the tree."""
     written = 0
+    if scope.spec is not None and scope.spec.none:
+        _put_none(c, scope, o, t)
     for item in items_of(c.record if scope.ours_rooted else o, scope.our_steps):
         if id(item) in c.claimed or (scope.match is not None and not scope.match(item)):
             continue
@@ -34,6 +36,18 @@ def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
         else:
             _put(c, scope, item, t)
             written += item.stub is not True
+
+
+def _put_none(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
+    """That there is none of the list, if ours says so and nothing was written there."""
+    at: Any = c.record if scope.ours_rooted else o
+    for step in scope.our_steps:
+        if at is UNSET or at is None:
+            return
+        at = getattr(at, step.name)
+    if at is None:
+        holder = scope.cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
+        holder.setdefault(scope.cell.name, None)
 
 
 def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
@@ -95,9 +109,7 @@ def _count_hollow(c: Writing, scope: Scope, item: Any) -> None:
 
 def unclaimed(c: Writing, scope: Scope) -> None:
     """At the very end: items of flat lists whose parent is not there (ours rooted)."""
-    for group in scope.walk():
-        if not group.ours_rooted or not group.on_ours:
-            continue
+    for group in scope.plan.flat:
         for item in items_of(c.record, group.our_steps):
             if id(item) not in c.claimed and (group.match is None or group.match(item)):
                 c.claimed.add(id(item))

@@ -12,7 +12,7 @@ from typing import Any
 from hub.errors import DeclarationError
 
 _WAY = {"theirs", "as", "codes", "flags", "words", "none", "absent", "way", "since", "until", "when", "bad"}
-_GROUP = {"in", "ours", "theirs", "on", "key", "list", "way", "since", "until", "fields", "before"}
+_GROUP = {"in", "ours", "theirs", "on", "key", "list", "none", "way", "since", "until", "fields", "before"}
 _CONDITION = {"when", "ours", "except", "reason"}
 _SHORTEST_REASON = 8
 
@@ -47,7 +47,10 @@ class RowSpec:
 
 @dataclass
 class GroupSpec:
-    """One `[each.NAME]`. parent: the enclosing group's name, "" at the root; partial: its list is known in part."""
+    """One `[each.NAME]`. parent: the enclosing group's name, "" at the root; partial: its list is known in part.
+
+    none: None in the place of the list says that there is none of it.
+    """
 
     name: str
     file: str
@@ -57,6 +60,7 @@ class GroupSpec:
     on: dict[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     partial: bool = False
+    none: bool = False
     way: str = ""
     since: str = ""
     until: str = ""
@@ -161,6 +165,10 @@ def group(spec: GroupSpec, table: Any, file: str) -> None:
         if table["list"] not in ("full", "partial"):
             raise DeclarationError('list must be "full" or "partial"', file=file, place=place)
         spec.partial = table["list"] == "partial"
+    if "none" in table:
+        if not isinstance(table["none"], bool):
+            raise DeclarationError("none must be true or false", file=file, place=place)
+        spec.none = table["none"]
     for key, value in table.get("fields", {}).items():
         spec.rows[key] = row(key, value, file, place)
 

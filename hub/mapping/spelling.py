@@ -6,11 +6,13 @@ from typing import Any
 
 from msgspec import UNSET
 
-from hub.mapping.bind import Scope, Way
+from hub.mapping.bind import Row, Scope, Way
 from hub.mapping.extras import unpack
-from hub.mapping.shapes import means
+from hub.mapping.ours import Ours
+from hub.mapping.shapes import encode_cells, means
+from hub.mapping.theirs import MISS
 from hub.mapping.way import BAD
-from hub.mapping.writing import Writing, append, box
+from hub.mapping.writing import Writing, append, box, narrows
 
 
 def respell(c: Writing, scope: Scope, o: Any, t: dict[str, Any], spell: dict[str, Any]) -> None:
@@ -20,8 +22,28 @@ def respell(c: Writing, scope: Scope, o: Any, t: dict[str, Any], spell: dict[str
             if way.key in spell and not row.only_out and (way.writes or not way.shadowed) and c.allows(way, o):
                 values = [ours.get(o, c.record) for ours in row.ours]
                 if not all(value is UNSET for value in values) and again(c, way, values, t, spell[way.key]):
-                    for ours in row.ours:
+                    for ours in _counted(row, values):
                         c.uncount(ours.full)
+
+
+def _counted(row: Row, values: list[Any]) -> list[Ours]:
+    """The leaves of a row of which its writing counted these values as narrowed or unsayable."""
+    way = row.writing[-1] if row.writing else None
+    if way is None or way.shape not in ("cell", "cells"):
+        return row.ours
+    try:
+        if way.shape == "cell":
+            text = way.say(values[0])
+            is_whole = text is not MISS and (values[0] is None or not narrows(way, values[0], text))
+            return [] if is_whole else row.ours
+        texts = encode_cells(way, values)
+        back = means(way, texts) if texts else None
+    except BAD:
+        return row.ours
+    if back is None:
+        return row.ours
+    pairs = zip(row.ours, values, back, strict=True)
+    return [ours for ours, value, one in pairs if value is None or (value is not UNSET and value != one)]
 
 
 def again(c: Writing, way: Way, values: list[Any], t: dict[str, Any], saved: Any) -> bool:

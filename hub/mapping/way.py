@@ -60,6 +60,8 @@ class Way:
         self.reads = spec.way != "out"
         self.writes = spec.way != "in" and not self.head
         self.tokens, self.length, self.nulls = self._cells(plan.schema)
+        if any(cell.last_match is not None for cell in self.theirs):
+            self.nulls = False  # a None among texts that a test chooses would not be found again
         self.shape = self._shape()
         coder: Bound | codecs.Codec = self.codec if self.bound is None else self.bound
         self.decode: Callable[[Any], Any] = coder.decode
@@ -140,7 +142,8 @@ class Way:
             self.unmemo = {code: self.said(text) for code, text in pairs.items() if code not in self.bound.narrowing}
             self.memo = {text: code for code, text in pairs.items() if self.writes and self._comes_back(text, code)}
         elif self.codec.words:
-            self.unmemo = {value: self.said(self.encode(value)) for value in (True, False)}
+            said = {value: self.encode(value) for value in (True, False)}
+            self.unmemo = {value: self.said(text) for value, text in said.items() if text not in self.special}
             self.memo = {text: value for value, text in self.unmemo.items()} if self.writes else {}
 
     def _comes_back(self, text: str, code: Any) -> bool:

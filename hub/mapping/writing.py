@@ -113,7 +113,7 @@ def unusual(c: Writing, way: Way, value: Any, path: str) -> Any:
     if value is None:
         return way.said(text)
     try:
-        narrowed = _narrows(way, value, text)
+        narrowed = narrows(way, value, text)
     except BAD:
         return _unsayable(c, way, path)
     said = way.said(text)
@@ -124,7 +124,7 @@ def unusual(c: Writing, way: Way, value: Any, path: str) -> Any:
     return said
 
 
-def _narrows(way: Way, value: Any, text: str) -> bool:
+def narrows(way: Way, value: Any, text: str) -> bool:
     """Whether the text that is written for a value would be read as another one."""
     if way.bound is not None:
         return value in way.bound.narrowing
@@ -210,4 +210,4 @@ def need(c: Writing, t: Any, names: Sequence[str], prefix: str) -> None:
             c.findings.append(Finding("required", f"{prefix}{name}"))
 
 
-__all__ = ["append", "box", "hollow", "lost", "need", "pick", "start", "unusual"]
+__all__ = ["append", "box", "hollow", "lost", "narrows", "need", "pick", "start", "unusual"]

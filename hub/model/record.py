@@ -1,4 +1,4 @@
-"""The record itself: ChildRecord, where it came from, and Merge (two records are one child)."""
+"""The record itself: ChildRecord, where it came from, and what it takes the place of (Merge)."""
 
 from __future__ import annotations
 
@@ -41,10 +41,24 @@ class Source(Part, kw_only=True):
     ] = UNSET
 
 
+class Merge(Part, kw_only=True):
+    """Two records of one source are the same child; the record that says so is that of the survivor."""
+
+    superseded: Annotated[
+        Maybe[str],
+        Leaf(
+            "Id, in that source, of the record that goes.", source="HL7 v2 A40 MRG-1; FHIR Patient.link", critical=True
+        ),
+    ] = UNSET
+
+
 class ChildRecord(Part, kw_only=True):
     """All that one source says of one child, or all the hub has of the child."""
 
     source: Annotated[Maybe[Source], Leaf("Where it came from.")] = UNSET
+    merge: Annotated[
+        Maybe[Merge], Leaf("Another record of the source that was found to be of the same child.", source="HL7 v2 A40")
+    ] = UNSET
     person: Annotated[Maybe[Person], Leaf("Who the child is.", source="Person Standard PUB01; SSD ssd_person")] = UNSET
     relationships: Annotated[
         Maybe[list[Relationship]],
@@ -89,16 +103,3 @@ class ChildRecord(Part, kw_only=True):
     events: Annotated[Maybe[list[Event]], Leaf("Life events.", source="PUB02 LifeEvent")] = UNSET
     consents: Annotated[Maybe[list[Consent]], Leaf("Consents of wider reach.", source="FHIR Consent")] = UNSET
     extras: dict[str, Extra] | UnsetType = UNSET
-
-
-class Merge(Part, kw_only=True):
-    """Two records of one source are the same child (HL7 v2 A40, a product's merge)."""
-
-    survivor: Annotated[Maybe[str], Leaf("Id of the record that stays.", source="HL7 v2 A40 PID-3", critical=True)] = (
-        UNSET
-    )
-    superseded: Annotated[Maybe[str], Leaf("Id of the record that goes.", source="HL7 v2 A40 MRG-1", critical=True)] = (
-        UNSET
-    )
-    link: Annotated[Maybe[str], Leaf("Name of the link it came from.", source="hub.toml")] = UNSET
-    at: Annotated[Maybe[DateTime], Leaf("When they were merged.", source="HL7 v2 EVN-2")] = UNSET

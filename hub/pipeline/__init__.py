@@ -3,6 +3,8 @@
     receive   fetch -> keep (T1) -> read, map inward -> take: number, place in line (T2) -> publish
     deliver   consume -> claim (T3) -> map outward, write -> stage -> keep the bytes (T4) -> send -> finish (T5) -> ack
     sweep     due, and what dead workers left -> ready (T6) -> publish what is first in line and was not seen for long
+    replay    what a person asked for -> read again where it could not be read -> ready (T7) -> publish
+    reload    mapping files changed -> nothing in hand -> load anew, once every process that carries has the same
 
 The queue carries, the store decides: a message may be used only after it was claimed, and only the first open message
 of a child at a target can be. So nothing overtakes, and whatever the queue loses, doubles or shuffles is made good.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -19,6 +22,9 @@ from hub.errors import DeclarationError
 from hub.pipeline.deliver import Deliverer
 from hub.pipeline.link import Link, mapping_digest
 from hub.pipeline.receive import Receiver
+from hub.pipeline.reload import Reloader
+from hub.pipeline.replay import Replayer
+from hub.pipeline.returns import Returner
 from hub.pipeline.sweep import Sweeper
 from hub.pipeline.worker import Flow, Hook, Limits, no_hook
 from hub.queue import Queue
@@ -53,13 +59,16 @@ class Hub:
         lease: float = LEASE,
         hook: Hook = no_hook,
         notify: Callable[[dict[str, str]], None] | None = None,
+        mapping: str = "",
     ) -> None:
+        """mapping: digest of the mapping files, from before they were loaded."""
         by_name = {link.name: link for link in links}
         self.sources = [link for link in links if link.inlet is not None]
         self.targets = [link for link in links if link.outlet is not None]
         lease = max(lease, *(GROWN * link.outlet.limit for link in links if link.outlet is not None), 0.0)
         self.flow = Flow(by_name, store, queue, ring, limits=limits or Limits(), lease=lease)
-        self.flow.hook = hook
+        self.flow.hook, self.flow.mapping = hook, mapping or mapping_digest(links)
+        self.reloader = Reloader(self.flow)
         self.notify = notify
         self._open = True
 
@@ -80,11 +89,14 @@ class Hub:
                 flow.store.resume(link.name)
         receivers = [Receiver(flow, link) for link in self.sources]
         deliverers = [Deliverer(flow, link) for link in self.targets]
-        sweeper = Sweeper(flow, self.targets, self.notify)
+        sweeper, replayer = Sweeper(flow, self.targets, self.notify), Replayer(flow)
         steps: list[tuple[str, Callable[[], bool], float]] = [("lease", sweeper.renew, flow.worker.lease / 6)]
         steps += [("sweep", sweeper.step, sweeper.every)]
+        steps += [("mapping files", self.reloader.step, self.reloader.every)]
+        steps += [("replay", replayer.step, replayer.every)]
         steps += [(one.name, one.step, one.link.poll) for one in receivers]
         steps += [(one.name, one.step, 0.0) for one in deliverers]
+        steps += [(one.name, one.step, one.every) for one in map(partial(Returner, flow), self.targets) if one.asks]
         say = log.debug if once else log.info
         say("running", sources=len(receivers), targets=len(deliverers), worker=flow.worker.id)
         threads = [threading.Thread(target=flow.go_on, args=step, name=step[0], daemon=True) for step in steps]
@@ -100,7 +112,7 @@ class Hub:
             say("ended", open=self._open)
         if flow.failed is not None:
             raise flow.failed
-        return int(self._open or (once and any(flow.troubles.values())))
+        return int(self._open or (once and (bool(self.reloader.trouble) or any(flow.troubles.values()))))
 
     def _begin(self) -> None:
         """Become a worker, after looking whether the store and our files agree."""
@@ -112,11 +124,8 @@ class Hub:
                 "put the link back, or say 'ics-hub link rename OLD NEW'"
             )
         flow.store.register([one.name for one in self.sources], [one.name for one in self.targets])
-        flow.mapping = mapping_digest(list(flow.links.values()))
         flow.worker.enlist()
-        flow.agreed = flow.store.agree(flow.mapping, flow.worker.id)
-        if not flow.agreed:
-            log.error("other workers run with other mapping files; this one waits until they are the same")
+        self.reloader.step()
 
     def _watch(self, once: bool, parts: int) -> None:
         """Wait until the hub is to end; with `once`, until every part took a step and nothing can be done now."""
@@ -130,11 +139,21 @@ class Hub:
     def _is_idle(self) -> bool:
         """Whether nothing can be done now: all read, all sent but what is parked, waits, is held, or has no way now."""
         store = self.flow.store
+        if not self.flow.gate.worker:
+            return bool(self.reloader.trouble)
         if any(link.inlet is not None and link.inlet.pending() for link in self.sources):
             return False
-        can_send = self.flow.agreed and not self.flow.queue.state()
-        targets = [one.name for one in self.targets if one.is_hour()] if can_send else []
-        return store.is_idle([one.name for one in self.sources], targets)
+        targets = [one.name for one in self.targets if one.is_hour()] if not self.flow.queue.state() else []
+        return not self._replays() and store.is_idle([one.name for one in self.sources], targets)
+
+    def _replays(self) -> bool:
+        """Whether replays have more to let go that nobody must decide on first."""
+        going = [one for one in self.flow.store.runs() if one.mapping == self.flow.mapping]
+        return any(
+            "frozen" in one.items
+            and (one.state == "running" or (one.state == "canary" and "released" not in one.items))
+            for one in going
+        )
 
     def _end(self, deliverers: list[Deliverer]) -> None:
         """Leave nothing behind that others would have to wait for."""
@@ -143,13 +162,15 @@ class Hub:
         def flush() -> None:
             flow.queue.flush(FLUSH)
 
-        for act in (*(one.close for one in deliverers), flush):
+        inlets = [link.inlet.close for link in self.sources if link.inlet is not None]
+        for act in (*inlets, *(one.close for one in deliverers), flush):
             try:
                 act()
             except Exception as error:
                 log.warning("ending", error=type(error).__name__)
         try:
             flow.store.dismiss(flow.worker.id)
+            flow.store.settle()
             self._open = any(flow.store.open_count(link.name) for link in self.targets)
         except Exception as error:
             log.warning("ending", error=type(error).__name__)

@@ -9,7 +9,7 @@ import structlog
 
 from hub.connect import Outlet
 from hub.errors import Refused, Unanswered, Unavailable, fault
-from hub.message import Answer, Cause, Message, NotTried, Parcel, Sent
+from hub.message import Answer, Cause, Each, Message, NotTried, One, Parcel, Sent
 from hub.pipeline.link import Link
 from hub.pipeline.worker import Flow
 from hub.pipeline.writing import write
@@ -20,6 +20,8 @@ log = structlog.get_logger("hub.deliver")
 
 TAKE = 0.5
 """Seconds to wait for a first message."""
+LOOK = 0.2
+"""Seconds between two looks while nothing may be sent."""
 PAUSE = (5.0, 300.0)
 """Shortest and longest pause of a target that cannot be reached, in seconds; it doubles from one to the next."""
 WAIT = (2.0, 3600.0)
@@ -43,15 +45,21 @@ class Deliverer:
         """Send one batch; whether there was anything to do."""
         if self.flow.wait(max(0.0, min(self._free - monotonic(), 1.0))) or monotonic() < self._free:
             return True
-        if not self._may_send():
-            self.close()
-            return False
+        with self.flow.gate.through() as worker:
+            self._worker = worker
+            if worker and self._may_send():
+                return self._send_some()
+        self.close()
+        self._free = monotonic() + LOOK
+        return False
+
+    def _send_some(self) -> bool:
+        """Send one batch, inside the gate."""
         if self._consumer is None:
             self._consumer = self.flow.queue.consume(self.link.name, 2 * self.link.batch)
         self._held = self._held or self._consumer.take(self.link.batch, TAKE)
         if not self._held:
             return False
-        self._worker = self.flow.worker.id
         try:
             self._use({one.message.number: one.message for one in self._held})
         except Exception:
@@ -66,12 +74,13 @@ class Deliverer:
         claimed = self._claim(messages, list(messages))
         self._carry(claimed, messages)
         for number in claimed.crashed:
-            if number in messages and not self.flow.stopping:
+            if number in messages and not self.flow.breaking:
                 self._carry(self._claim(messages, [number], alone=True), messages)
 
     def close(self) -> None:
-        """Give back what was consumed and not used, and the slot."""
+        """Give back what was consumed and not used, the slot, and the connection that it stood for."""
         self._held = []
+        self._outlet.close()
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
@@ -80,8 +89,8 @@ class Deliverer:
             self.flow.store.release_slot(self.link.name, slot[0], slot[1])
 
     def _may_send(self) -> bool:
-        """Whether the hour, the mapping files, the target's pause and its slots let something go now."""
-        if not self.flow.agreed or not self.link.is_hour():
+        """Whether the hour, the target's pause and its slots let something go now."""
+        if not self.link.is_hour():
             return False
         if self.flow.store.paused(self.link.name) > 0:
             return False
@@ -89,7 +98,7 @@ class Deliverer:
 
     def _has_slot(self, at_once: int) -> bool:
         """Whether one of the target's connections is this worker's; a slot goes with its worker's lease."""
-        worker = self.flow.worker.id
+        worker = self._worker
         if self._slot is None or self._slot[0] != worker:
             slot = self.flow.store.lease_slot(self.link.name, worker, at_once)
             self._slot = (worker, slot) if slot is not None else None
@@ -120,9 +129,13 @@ class Deliverer:
             ready.append(parcel)
             answers.append(stopped or NotTried())
         attempts = {one.number: one.attempts for one in claims}
+        said: list[One] = []
         for parcel, answer in zip(ready, answers, strict=True):
-            outcomes += [self._outcome(number, attempts.get(number, 0) + 1, answer) for number in parcel.numbers]
-        self._react(answers, claimed.probe)
+            each = answer.answers if isinstance(answer, Each) else [answer] * len(parcel.numbers)
+            said += each
+            for number, one in zip(parcel.numbers, each, strict=True):
+                outcomes.append(self._outcome(number, attempts.get(number, 0) + 1, one))
+        self._react(said, claimed.probe)
         self._finish(outcomes)
         self._pace(len(claims))
 
@@ -150,14 +163,15 @@ class Deliverer:
         return done, None
 
     def _send(self, parcels: list[Parcel]) -> list[Answer]:
-        """Send while the lease is sure to outlast it."""
+        """Send while the lease is sure to outlast it and our mappings are in force; the rest goes later, as it is."""
         answers: list[Answer] = []
         step = max(self._outlet.parcels, 1)
         for start in range(0, len(parcels), step):
             some = parcels[start : start + step]
             stop = answers and isinstance(answers[-1], Unavailable) and answers[-1].whole
             self.flow.hook("send.before", len(some))
-            if stop or not self.flow.worker.safe(self._worker, self._outlet.limit):
+            shut = not self.flow.gate.worker
+            if stop or shut or not self.flow.worker.safe(self._worker, self._outlet.limit):
                 answers += [NotTried()] * len(some)
                 continue
             try:
@@ -167,7 +181,7 @@ class Deliverer:
             self.flow.hook("send.after", len(some))
         return answers
 
-    def _outcome(self, number: int, attempts: int, answer: Answer) -> Outcome:
+    def _outcome(self, number: int, attempts: int, answer: One) -> Outcome:
         """What an answer means for a message (FLOW: reactions)."""
         if isinstance(answer, Sent):
             return Outcome(number, "sent", receipt=answer.receipt)
@@ -189,7 +203,7 @@ class Deliverer:
         kind = "unanswered" if isinstance(answer, Unanswered) else "unavailable"
         return Cause("send", str(answer), target=self.link.name, answer=kind)
 
-    def _react(self, answers: list[Answer], probe: bool) -> None:
+    def _react(self, answers: list[One], probe: bool) -> None:
         """Pause the target when it is the target that failed; let it go on when something arrived."""
         whole = next((one for one in answers if isinstance(one, Unavailable) and one.whole), None)
         if whole is not None:

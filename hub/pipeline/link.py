@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hub.adapter import Adapter, Theirs
 from hub.errors import RecordError
-from hub.mapping import AnyMapping
+from hub.mapping import AnyMapping, writer
 from hub.mapping.declare import roots
 from hub.model import ChildRecord
 
@@ -28,7 +29,8 @@ class Window(Protocol):
 
 @dataclass(frozen=True)
 class Link:
-    """One system. inlet: where its documents come from; outlet: where its records go; targets: who is owed its records.
+    """One system. mappings: by the kind they read; the same dict gets others when the files changed. inlet: where its
+    documents come from; outlet: where its records go; targets: who is owed its records.
 
     park: a bad value parks the record. strict: so does a field that the format requires and that cannot be filled.
     records: most in one parcel. batch: most messages claimed at once. attempts: after which a message is parked. poll:
@@ -64,10 +66,10 @@ class Link:
             raise RecordError("no mapping reads this kind of record", place=theirs.place)
         return found
 
-    def writer(self, source: Link | None, kind: str) -> AnyMapping:
+    def writer(self, source: Link | None, kind: str, record: ChildRecord | None = None) -> AnyMapping:
         """The mapping that writes a record for this system: of the same kind if both speak one format."""
         same = source is not None and source.adapter is self.adapter
-        return (self.mappings.get(kind) if same else None) or next(iter(self.mappings.values()))
+        return writer(self.mappings, record or ChildRecord(), kind if same else "")
 
     def edition(self, record: ChildRecord) -> str:
         """The edition to write: the record's own if it came from here, else the newest."""
@@ -76,13 +78,28 @@ class Link:
         return own if isinstance(own, str) and own else self.adapter.editions[-1]
 
 
-def mapping_digest(links: list[Link]) -> str:
-    """A digest of every file that says what fields mean for these links: equal in processes that would map alike."""
-    made = blake2b(digest_size=16)
+class Overlaid(Protocol):
+    """A link, or what hub.toml says of it."""
+
+    @property
+    def overlays(self) -> tuple[Path, ...]:
+        """Folders with mappings of its own."""
+        ...
+
+
+def mapping_files(links: Iterable[Overlaid]) -> Iterator[tuple[Path, Path]]:
+    """Every file that says what fields mean for these links, each with the folder it was found from, in order."""
     for root in sorted({root for link in links for root in roots(link.overlays)}):
         for file in sorted(path for path in root.rglob("*") if path.suffix in (".toml", ".csv")):
-            made.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
+            yield root, file
+
+
+def mapping_digest(links: Iterable[Overlaid]) -> str:
+    """A digest of all these files: equal in processes that would map alike."""
+    made = blake2b(digest_size=16)
+    for root, file in mapping_files(links):
+        made.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
     return made.hexdigest()
 
 
-__all__ = ["Link", "mapping_digest"]
+__all__ = ["Link", "Overlaid", "mapping_digest", "mapping_files"]

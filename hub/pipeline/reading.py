@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from typing import NamedTuple
 
 from hub.adapter import Theirs
-from hub.errors import DeclarationError, RecordError, fault
+from hub.errors import DeclarationError, HubError, RecordError, fault
 from hub.mapping import AnyMapping, Finding
 from hub.mapping.numbers import nhs_number_fault, upn_fault
 from hub.message import Cause
@@ -33,14 +33,19 @@ def read(source: Source, document: Document, number: int, position: int) -> Iter
 
     number: of the document in the store. RecordError when nothing more of the document can be read.
     """
+    for ordinal, theirs in records(source.link, document):
+        if ordinal >= position:
+            yield incoming(source, number, ordinal, theirs)
+
+
+def records(link: Link, document: Document) -> Generator[tuple[int, Theirs | RecordError], None, None]:
+    """Every record of a document as it came, with its ordinal. RecordError: nothing more of it can be read."""
     try:
-        for ordinal, theirs in enumerate(source.link.adapter.read(document)):
-            if ordinal >= position:
-                yield incoming(source, number, ordinal, theirs)
-    except (RecordError, MemoryError):
-        raise
+        yield from enumerate(link.adapter.read(document))
     except DeclarationError as error:  # about the document, such as one file where a folder is needed
         raise RecordError(error.reason) from None
+    except (HubError, MemoryError):  # where it is kept, the store cannot be asked now: that is not the document's fault
+        raise
     except Exception as error:
         raise fault(error) from None
 
@@ -48,19 +53,12 @@ def read(source: Source, document: Document, number: int, position: int) -> Iter
 def picked(link: Link, document: Document, ordinals: Collection[int]) -> Iterator[tuple[int, Theirs | RecordError]]:
     """Some records of a document as they came, read again, in order. RecordError: nothing more of it can be read."""
     wanted = set(ordinals)
-    try:
-        for ordinal, theirs in enumerate(link.adapter.read(document)):
-            if ordinal in wanted:
-                yield ordinal, theirs
-                wanted.discard(ordinal)
-            if not wanted:
-                return
-    except (RecordError, MemoryError):
-        raise
-    except DeclarationError as error:
-        raise RecordError(error.reason) from None
-    except Exception as error:
-        raise fault(error) from None
+    for ordinal, theirs in records(link, document):
+        if ordinal in wanted:
+            yield ordinal, theirs
+            wanted.discard(ordinal)
+        if not wanted:
+            return
 
 
 def read_again(source: Source, document: Document, number: int, ordinals: Collection[int]) -> Iterator[Incoming]:
@@ -122,6 +120,7 @@ def _mapped(
 ) -> Incoming:
     said = record.source.id if record.source else ""
     own = theirs.id or (said if isinstance(said, str) else "")
+    gone = record.merge.superseded if record.merge else None
     return Incoming(
         ordinal=at[1],
         child=child_key(source, own, *at),
@@ -132,14 +131,20 @@ def _mapped(
         body=encode(record),
         findings=tuple(Cause("inward", one.kind, one.row, one.table) for one in findings),
         targets=source.link.targets,
+        merge=child_name(source.ring, source.identity, gone) if isinstance(gone, str) and gone else None,
     )
 
 
 def child_key(source: Source, own: str, document: int, ordinal: int) -> bytes:
     """The key of a child at a source; a record without an id of its own is a child of its own."""
     if own:
-        return source.ring.name("child", source.identity, own)
+        return child_name(source.ring, source.identity, own)
     return source.ring.name("child", source.identity, "document", document, ordinal)
+
+
+def child_name(ring: Keyring, identity: str, own: str) -> bytes:
+    """The key of a child by the id that its source gives it. identity: the name the source was first known by."""
+    return ring.name("child", identity, own)
 
 
 def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
@@ -151,4 +156,15 @@ def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
             yield ring.name(str(one.system), one.value)
 
 
-__all__ = ["Source", "child_key", "from_record", "incoming", "picked", "places", "read", "read_again"]
+__all__ = [
+    "Source",
+    "child_key",
+    "child_name",
+    "from_record",
+    "incoming",
+    "picked",
+    "places",
+    "read",
+    "read_again",
+    "records",
+]

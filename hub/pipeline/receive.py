@@ -29,31 +29,54 @@ class Receiver:
         self.flow, self.link = flow, link
         self.name = f"source {link.name}"
         self._asked, self._room = -ROOM, True
+        self._worker = 0
 
     def step(self) -> bool:
         """Take in what there is now; whether there was anything. Unavailable when the source cannot be reached."""
-        store, link = self.flow.store, self.link
-        if not store.lease_source(link.name, self.flow.worker.id):
-            return False
+        with self.flow.gate.through() as worker:
+            if not worker:
+                self._let_go()
+                return False
+            self._worker = worker
+            if self._leased():
+                return self._take_in()
+        self._rest()
+        return False
+
+    def _take_in(self) -> bool:
+        """Read what was kept and not read to its end, then fetch."""
         worked = False
-        for unread in store.unread(link.name):
+        for unread in self.flow.store.unread(self.link.name):
             worked = self._read(unread) or worked
+            if self.flow.breaking:
+                return worked
         if self._is_room():
             worked = self._fetch() or worked
         return worked
 
+    def _let_go(self) -> None:
+        """Leave the source to others: this process may not read it now."""
+        self._rest()
+        worker, self._worker = self._worker, 0
+        if worker:
+            self.flow.store.release_source(self.link.name, worker)
+
+    def _rest(self) -> None:
+        """An inlet that holds something which one process alone can have (an address) lets go of it."""
+        getattr(self.link.inlet, "rest", lambda: None)()
+
     def _fetch(self) -> bool:
-        inlet, worked = self.link.inlet, False
+        inlet = self.link.inlet
         assert inlet is not None
+        worked = bool(getattr(inlet, "waits", False))  # it waited itself: it is asked again at once
         for arrival in inlet.fetch():
-            worker = self.flow.worker.id
-            kept = self.flow.store.keep(self.link.name, arrival.name, arrival.document, worker=worker)
+            kept = self.flow.store.keep(self.link.name, arrival.name, arrival.document, worker=self._worker)
             inlet.settle(arrival)
             worked = True
             if not kept.new:  # it may not have been read yet, and nothing may be read before it
                 break
             self._read(Unread(kept.document, 0, arrival.name))
-            if self.flow.stopping or not self._is_room():
+            if self.flow.breaking or not self._is_room():
                 break
         return worked
 
@@ -69,9 +92,9 @@ class Receiver:
             while (got := coming.result()) is not None:
                 coming = ahead.submit(next, batches, None)
                 while not self._is_room():
-                    if self.flow.wait(LOOK) or not self._leased():
+                    if self.flow.wait(LOOK) or self.flow.breaking or not self._leased():
                         return worked
-                if self.flow.stopping:
+                if self.flow.breaking:
                     return worked
                 at = self._take(unread.document, at, *got)
                 worked = True
@@ -81,13 +104,13 @@ class Receiver:
         """Keep one batch and send its messages along; the position of the next."""
         done = error is not None or len(batch) < BATCH
         stopped = Cause.of("inward", error) if error else None
-        worker, source = self.flow.worker.id, self.link.name
+        worker, source = self._worker, self.link.name
         taken = self.flow.store.take(worker, source, document, at, batch, done=done, stopped=stopped)
         self.flow.publish(taken.messages)
         return at + len(batch)
 
     def _leased(self) -> bool:
-        return self.flow.store.lease_source(self.link.name, self.flow.worker.id)
+        return self.flow.store.lease_source(self.link.name, self._worker)
 
     def _is_room(self) -> bool:
         """Whether every target and the disk can take more."""

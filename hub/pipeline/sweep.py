@@ -7,7 +7,7 @@ from time import monotonic
 
 import structlog
 
-from hub.pipeline.link import Link, mapping_digest
+from hub.pipeline.link import Link
 from hub.pipeline.worker import Flow
 
 log = structlog.get_logger("hub.sweep")
@@ -20,8 +20,6 @@ SOME = 100
 """Messages of one target published again in one sweep while its queue is long."""
 TIDY = 300.0
 """Seconds between two looks for bytes put aside that nobody will send."""
-FILES = 10.0
-"""Seconds between two looks at our mapping files and the digest in the store."""
 
 
 class Sweeper:
@@ -31,7 +29,7 @@ class Sweeper:
 
     def __init__(self, flow: Flow, targets: list[Link], notify: Callable[[dict[str, str]], None] | None) -> None:
         self.flow, self.targets, self.notify = flow, targets, notify
-        self._looked = self._tidied = monotonic()
+        self._tidied = monotonic()
         self._first = True
 
     def renew(self) -> bool:
@@ -39,6 +37,7 @@ class Sweeper:
         flow = self.flow
         if not flow.worker.renew():
             log.warning("lease lost; going on as a new worker", worker=flow.worker.id)
+            flow.gate.shut()  # until the store agrees that the new worker may carry
             flow.worker.enlist()
         return False
 
@@ -51,9 +50,6 @@ class Sweeper:
         if self.notify is not None:
             for cause in flow.store.new_causes():
                 self.notify(cause)
-        if monotonic() - self._looked > FILES:
-            self._looked = self._tidied = monotonic()
-            self._agree()
         if monotonic() - self._tidied > TIDY:
             self._tidied = monotonic()
             self._tidy()
@@ -78,17 +74,6 @@ class Sweeper:
                 removed = link.outlet.tidy(known.__contains__)
                 if removed:
                     log.info("removed what was put aside and not kept", target=link.name, files=removed)
-
-    def _agree(self) -> None:
-        """Claim only while our mapping files are those that all workers go by."""
-        flow = self.flow
-        mapping = mapping_digest(list(flow.links.values()))
-        agreed = mapping == flow.mapping and flow.store.agree(mapping, flow.worker.id)
-        if agreed != flow.agreed:
-            log.warning(
-                "mapping files agree again" if agreed else "mapping files differ from those in force: not claiming"
-            )
-        flow.agreed = agreed
 
 
 __all__ = ["Sweeper"]

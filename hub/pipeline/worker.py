@@ -17,6 +17,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, wait_random_
 
 from hub.errors import DeclarationError, Unavailable, fault
 from hub.message import Message
+from hub.pipeline.gate import Gate
 from hub.pipeline.link import Link
 from hub.queue import Queue
 from hub.seal import Keyring, SealError
@@ -89,8 +90,8 @@ class Worker:
 class Flow:
     """The shared state of a running hub.
 
-    agreed: this process maps as the store says that all do. troubles: by the name of each part that took a step: why it
-    waits, "" if it does not. failed: what ended the hub.
+    gate: open while this process maps as the store says that all do. mapping: digest of what it has loaded. troubles:
+    by the name of each part that took a step: why it waits, "" if it does not. failed: what ended the hub.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Flow:
         self.worker = Worker(store, lease)
         self.hook: Hook = no_hook
         self.mapping = ""
-        self.agreed = False
+        self.gate = Gate()
         self.failed: BaseException | None = None
         self.troubles: dict[str, str] = {}
         self._stop = threading.Event()
@@ -109,6 +110,11 @@ class Flow:
     def stopping(self) -> bool:
         """Whether the hub is to end as soon as what is in hand is done."""
         return self._stop.is_set()
+
+    @property
+    def breaking(self) -> bool:
+        """Whether what is in hand is to be left at the next good moment: the hub ends, or others map otherwise."""
+        return self.stopping or not self.gate.worker
 
     def stop(self) -> None:
         """End soon."""

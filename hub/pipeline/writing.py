@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -73,7 +74,7 @@ def _parked(message: Message, error: RecordError | SealError) -> Outcome:
 
 def _piece(target: Link, source: Link | None, ring: Keyring, message: Message) -> _Piece:
     record = decode(message.body(ring), Token)
-    mapping = target.writer(source, message.kind)
+    mapping = target.writer(source, message.kind, record)
     edition = target.edition(record)
     created = mapping.create(record, target.name, edition=edition, strict=target.strict)
     as_of = record.source.as_of if record.source else ""
@@ -85,7 +86,9 @@ def _piece(target: Link, source: Link | None, ring: Keyring, message: Message) -
             "findings": [[one.kind, one.row, one.table] for one in created.findings],
         }
     )
-    theirs = Theirs(mapping.kind, own if isinstance(own, str) else "", created.tree, head, edition, "")
+    name = own if isinstance(own, str) else ""
+    key, at = message.id.hex(), datetime.now(UTC).isoformat(timespec="seconds")
+    theirs = Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=at, source=message.source)
     return _Piece(message, theirs, account.decode())
 
 

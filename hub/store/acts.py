@@ -11,7 +11,7 @@ from hub.message import Cause
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which messages a person means; what is empty does not narrow. since, until: when they were kept (seconds since
-    1970)."""
+    1970). run: what a replay still has to let go."""
 
     cause: int | None = None
     target: str = ""
@@ -19,6 +19,7 @@ class Choice:
     numbers: tuple[int, ...] = ()
     since: float | None = None
     until: float | None = None
+    run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

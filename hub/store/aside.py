@@ -5,6 +5,7 @@ What is set aside leaves its places, which are remembered: when a later message 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,8 +21,17 @@ MOST = 200
 """Messages of one transaction."""
 
 _STATES = Sql("SELECT m.number, m.state, m.key FROM message m WHERE m.number {in numbers} ORDER BY m.number {lock m}")
+# What may have arrived goes again as the bytes it was in, or not at all.
+_PACKED = Sql("""SELECT m.number, m.parcel, p.numbers FROM {each numbers} JOIN message m ON m.number = numbers.value
+    JOIN parcel p ON p.number = m.parcel WHERE m.arrived""")
+_MATES = Sql("""SELECT m.number, m.parcel FROM message m WHERE m.number {in numbers}
+    AND (m.ended IS NULL OR m.state = 'set aside')""")
 _REMEMBER = Sql("""INSERT INTO aside (target, key, number) SELECT p.target, p.key, p.number FROM place p
     WHERE p.number {in numbers}""")
+# What may have arrived and is set aside counts as sent for those that were set aside before it.
+_PASS = Sql("""UPDATE aside SET passed = true FROM place p, message m WHERE p.number {in numbers}
+    AND m.number = p.number AND m.arrived AND aside.target = p.target AND aside.key = p.key AND aside.number < p.number
+    AND NOT aside.passed""")
 _SET_ASIDE = Sql("""UPDATE message SET state = 'set aside', due = NULL, ended = {now}, changed = {now}
     WHERE number {in numbers}""")
 _NAMES = Sql("SELECT DISTINCT k.name FROM aside a JOIN key k ON k.id = a.key WHERE a.number {in numbers}")
@@ -34,9 +44,10 @@ _BACK = Sql("""UPDATE message SET state = 'ready', ended = NULL, cause = NULL, a
     published = 0, changed = {now} WHERE number {in numbers}""")
 _PARKED = Sql("UPDATE message SET state = 'parked', ended = NULL, changed = {now} WHERE number {in numbers}")
 _STAND = Rows(schema.place, "target key number")
-_BEHIND = Sql("""SELECT DISTINCT q.number FROM place p JOIN place q ON q.target = p.target AND q.key = p.key
-    AND q.number > p.number WHERE p.number {in numbers}""")
+_BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
+    JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number""")
 
+TOGETHER = "it may have arrived in one parcel with {}: all of them or none"
 UNKNOWN = "the store knows no such message"
 NOT_ASIDE = "it is not set aside, but {}"
 NOT_OPEN = "it is not open, but {}"
@@ -51,20 +62,24 @@ class Aside(Renewing):
 
     def _set_aside(self, work: Work, numbers: list[int], who: str, why: str) -> Acted:
         refused: dict[int, str] = dict.fromkeys(numbers, UNKNOWN)
-        done, children = [], set()
+        done, children = [], {}
         for row in work.rows(_STATES, numbers=numbers):
             if row.state in ("ready", "waiting", "parked"):
                 del refused[row.number]
                 done.append(row.number)
-                children.add(row.key)
+                children[row.number] = row.key
             else:
                 refused[row.number] = SENDING if row.state == "sending" else NOT_OPEN.format(row.state)
+        parted = _parted(work, done)
+        refused |= parted
+        done = [number for number in done if number not in parted]
         work.count = len(done)
         if done:
             work.run(_REMEMBER, numbers=done)
+            work.run(_PASS, numbers=done)
             work.run(_SET_ASIDE, numbers=done)
             free(work, done)
-            self.enter(work, who, "set aside", f"messages {listing(done)}: {why}", children)
+            self.enter(work, who, "set aside", f"messages {listing(done)}: {why}", {children[one] for one in done})
         return Acted(done, refused)
 
     def restore(self, numbers: Iterable[int], who: str, why: str) -> Acted:
@@ -84,6 +99,7 @@ class Aside(Renewing):
             refused[number] = self._why_not(work, row, places[number])
         for (number,) in work.rows(_PASSED, numbers=numbers):
             refused[number] = refused[number] or PASSED
+        refused |= _parted(work, [number for number in numbers if not refused[number]])
         done = [number for number in numbers if not refused[number]]
         work.count = len(done)
         if done:
@@ -118,6 +134,16 @@ class Aside(Renewing):
             done += found.done
             refused.update(found.refused)
         return Acted(done, refused)
+
+
+def _parted(work: Work, numbers: Sequence[int]) -> dict[int, str]:
+    """Those of the numbers that may have arrived in one parcel with others that are not among them, with the reason."""
+    packed = work.rows(_PACKED, numbers=list(numbers)) if numbers else []
+    others = {other for row in packed for other in json.loads(row.numbers)}.difference(numbers)
+    mates: defaultdict[int, list[int]] = defaultdict(list)
+    for number, parcel in work.rows(_MATES, numbers=sorted(others)) if others else []:
+        mates[parcel].append(number)
+    return {row.number: TOGETHER.format(listing(mates[row.parcel])) for row in packed if row.parcel in mates}
 
 
 def listing(numbers: Sequence[int]) -> str:

@@ -21,17 +21,18 @@ _PARTS = {
     "source": "m.source = :source",
     "since": "m.created >= :since",
     "until": "m.created < :until",
+    "run": "m.number IN (SELECT i.number FROM run_item i WHERE i.run = :run AND i.state = 'frozen')",
 }
 _RUN = """(SELECT i.run FROM run_item i WHERE i.number = m.number AND i.state IN ('frozen', 'released') LIMIT 1)"""
 _STANDING = Sql(f"""SELECT m.number, m.source, m.target, m.document, m.ordinal, r.kind, r.failed, m.key, m.state,
     m.whole, m.parcel, m.arrived, m.cause, {_RUN} AS run FROM message m
     JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {{in numbers}} AND m.ended IS NULL ORDER BY m.number""")
-_BEHIND = Sql("""SELECT DISTINCT q.number FROM place p JOIN place q ON q.target = p.target AND q.key = p.key
-    AND q.number > p.number WHERE p.number {in numbers}""")
-_AHEAD = Sql("""SELECT DISTINCT p.number, q.number FROM place p JOIN place q ON q.target = p.target AND q.key = p.key
-    AND q.number < p.number WHERE p.number {in numbers} ORDER BY p.number, q.number""")
-_KEYS = Sql("SELECT p.number, p.key FROM place p WHERE p.number {in numbers}")
+_BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
+    JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number""")
+_AHEAD = Sql("""SELECT DISTINCT p.number, q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
+    JOIN place q ON q.target = p.target AND q.key = p.key AND q.number < p.number ORDER BY p.number, q.number""")
+_KEYS = Sql("SELECT p.number, p.key FROM {each numbers} JOIN place p ON p.number = numbers.value")
 # A child is owed to a target when that target ever got a message of it, or its source's records go there now.
 _NEWEST = Sql("""SELECT k.id, k.document, k.ordinal, k.alias, d.link, d.kept, r.kind, r.carries, r.failed,
     (SELECT max(m.number) FROM message m WHERE m.key = k.id AND m.target = :target) AS last,
@@ -59,7 +60,7 @@ class Choosing(Reading):
 
     def _choose(self, work: Work, choice: Choice) -> Chosen:
         told: dict[str, Any] = {}
-        for name in ("cause", "since", "until"):
+        for name in ("cause", "since", "until", "run"):
             if (value := getattr(choice, name)) is not None:
                 told[name] = value
         for name in ("target", "source"):
@@ -72,7 +73,7 @@ class Choosing(Reading):
         items: list[int] = []
         others: defaultdict[str, int] = defaultdict(int)
         for number, state, run in work.rows(Sql(text), **told):
-            if run is not None:
+            if run is not None and run != choice.run:
                 others[f"in run {run}"] += 1
             elif state in ("parked", "waiting"):
                 items.append(number)

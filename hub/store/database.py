@@ -34,6 +34,7 @@ _SESSION = " ".join(
         "lock_timeout=20000",
         "plan_cache_mode=force_custom_plan",
         "jit=off",
+        "work_mem=32MB",
         *(f"enable_{way}=off" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")),
     )
 )

@@ -137,7 +137,8 @@ class CauseRow:
     """One line of `failures`. count, children: open messages parked or waiting for it, and their child keys.
 
     held: messages behind them. states: count by state. findings: records that went on all the same. documents: that
-    could not be read (further). first, last: seconds since 1970.
+    could not be read (further). first, last: seconds since 1970. hour, day: of messages, findings and documents, how
+    many came in the last hour and day.
     """
 
     id: int
@@ -147,6 +148,8 @@ class CauseRow:
     held: int
     first: float
     last: float
+    hour: int
+    day: int
     states: Mapping[str, int]
     findings: int
     documents: int
@@ -230,12 +233,14 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """left: seconds of its lease; below zero: over, and not yet given up."""
+    """left: seconds of its lease; below zero: over, and not yet given up. mapping: the set it goes by; "": none, it
+    waits until its mapping files are those in force, or can be loaded."""
 
     id: int
     host: str
     pid: int
     left: float
+    mapping: str = ""
 
 
 @dataclass(frozen=True, slots=True)

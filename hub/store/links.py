@@ -21,8 +21,9 @@ _ALL_OVER = Sql("UPDATE worker SET until = 0 WHERE gone IS NULL")
 _OWNED = Sql(
     "SELECT m.number FROM message m WHERE m.state = 'sending' AND m.owner = :worker ORDER BY m.number {lock m}"
 )
-_BACK = Sql("""UPDATE message SET state = 'ready', owner = NULL, alone = false, published = 0, changed = {now}
-    WHERE number {in numbers}""")
+# What it has of them may have been sent: nobody said what became of it.
+_BACK = Sql("""UPDATE message SET state = 'ready', owner = NULL, alone = false, published = 0, changed = {now},
+    arrived = (arrived OR parcel IS NOT NULL) WHERE number {in numbers}""")
 _LET_GO = [
     Sql("UPDATE source SET reader = NULL WHERE reader = :worker"),
     Sql("UPDATE target SET probe = NULL WHERE probe = :worker"),

@@ -10,27 +10,17 @@ from hub.message import Cause, Parcel
 from hub.store.database import Work
 from hub.store.facts import (
     Attempt,
-    CauseRow,
     SourceStatus,
     Status,
     TargetStatus,
     Trace,
     WorkerStatus,
 )
+from hub.store.failing import Failing
 from hub.store.line import record_bound
 from hub.store.statements import Sql
 from hub.store.work import Working
 
-_FAILED = Sql("""SELECT cause, state, count(*) AS n, min(changed) AS first, max(changed) AS last FROM message
-    WHERE ended IS NULL AND cause IS NOT NULL AND state IN ('waiting', 'parked') GROUP BY cause, state""")
-_CHILDREN = Sql("""SELECT cause, count(DISTINCT key) FROM message
-    WHERE ended IS NULL AND cause IS NOT NULL AND state IN ('waiting', 'parked') GROUP BY cause""")
-_BEHIND = Sql("""SELECT m.cause, count(DISTINCT q.number) FROM message m JOIN place p ON p.number = m.number
-    JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number
-    WHERE m.ended IS NULL AND m.cause IS NOT NULL AND m.state IN ('waiting', 'parked') GROUP BY m.cause""")
-_FINDINGS = Sql("""SELECT f.cause, count(*), max(d.kept) FROM finding f JOIN document d ON d.id = f.document
-    GROUP BY f.cause""")
-_DOCUMENTS = Sql("SELECT cause, count(*), max(kept) FROM document WHERE cause IS NOT NULL GROUP BY cause")
 _LAST = Sql("SELECT max(number) FROM message")
 _TRACE = Sql("""SELECT m.*, r.kind, r.version, r.carries, r.removal, d.kept AS document_kept, k.name AS child
     FROM message m JOIN key k ON k.id = m.key
@@ -59,18 +49,16 @@ _SOURCES = Sql("""SELECT s.link, l.name, s.reader, s.unchanged FROM source s JOI
     ORDER BY l.name""")
 _UNREAD = Sql("SELECT link, count(*) FROM document WHERE NOT done GROUP BY link")
 _UNREADABLE = Sql("SELECT link, count(*) FROM document WHERE cause IS NOT NULL GROUP BY link")
-_WORKERS = Sql("SELECT id, host, pid, until - {now} AS remaining FROM worker WHERE gone IS NULL ORDER BY id")
+_WORKERS = Sql("SELECT id, host, pid, until - {now} AS remaining, mapping FROM worker WHERE gone IS NULL ORDER BY id")
 _FACT = Sql("SELECT value FROM fact WHERE name = :name")
 _SET = Sql("SELECT digest FROM mapping_set ORDER BY id DESC LIMIT 1")
 _NOW = Sql("SELECT {now}")
 _BY_RECORD = Sql("""SELECT m.number FROM record r JOIN message m ON m.key = r.key AND m.document = r.document
     AND m.ordinal = r.ordinal WHERE r.document = :document AND r.ordinal = :ordinal ORDER BY m.number""")
-_BY_CAUSE = Sql("""SELECT number FROM message WHERE ended IS NULL AND cause = :cause AND state IN ('waiting', 'parked')
-    ORDER BY number LIMIT :limit""")
 _OPEN = Sql("SELECT count(*) FROM message WHERE target = :target AND ended IS NULL")
 
 
-class Reading(Working):
+class Reading(Working, Failing):
     """Listings. None of them holds a value of a record but `record`, `parcel` and `document`."""
 
     def open_count(self, target: str) -> int:
@@ -81,40 +69,6 @@ class Reading(Working):
     def highest_number(self) -> int:
         """The last place in line given, 0 before the first: a queue that knows a higher one outlived a restore."""
         return int(self.database.read(lambda work: work.value(_LAST)) or 0)
-
-    def failures(self) -> list[CauseRow]:
-        """What keeps messages, most of them first; with what only went on with a finding, and unreadable documents."""
-        return self.database.read(self._failures)
-
-    def _failures(self, work: Work) -> list[CauseRow]:
-        states: defaultdict[int, dict[str, int]] = defaultdict(dict)
-        last: defaultdict[int, float] = defaultdict(float)
-        for row in work.rows(_FAILED):
-            states[row.cause][row.state] = row.n
-            last[row.cause] = max(last[row.cause], row.last)
-        children, held = (dict(map(tuple, work.rows(sql))) for sql in (_CHILDREN, _BEHIND))
-        counts: list[dict[int, int]] = []
-        for sql in (_FINDINGS, _DOCUMENTS):
-            counts.append({})
-            for cause, count, seen in work.rows(sql):
-                counts[-1][cause] = count
-                last[cause] = max(last[cause], seen)
-        found = [
-            CauseRow(
-                number,
-                cause,
-                sum(states[number].values()),
-                children.get(number, 0),
-                held.get(number, 0),
-                first,
-                max(first, last[number]),
-                dict(sorted(states[number].items())),
-                counts[0].get(number, 0),
-                counts[1].get(number, 0),
-            )
-            for number, (cause, first) in self.causes(work, [*last]).items()
-        ]
-        return sorted(found, key=lambda row: (-row.count, -row.documents, -row.findings, row.id))
 
     def find(self, name: str) -> int | None:
         """The number of a message by its number or its id in hex, None when there is none."""
@@ -137,10 +91,6 @@ class Reading(Working):
         return self.database.read(
             lambda work: [row[0] for row in work.rows(_BY_RECORD, document=document, ordinal=ordinal)]
         )
-
-    def messages_of_cause(self, cause: int, limit: int = 100) -> list[int]:
-        """The numbers of messages that wait or are parked for a cause, the first in line first."""
-        return self.database.read(lambda work: [row[0] for row in work.rows(_BY_CAUSE, cause=cause, limit=limit)])
 
     def trace(self, number: int) -> Trace:
         """All that is known of a message. DeclarationError when there is none of that number."""

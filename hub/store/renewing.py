@@ -21,7 +21,7 @@ from hub.store.line import record_bound
 from hub.store.statements import Rows, Sql
 from hub.store.take import Addressed, Head, Taking, is_whole, places_of
 
-BUSY = "a later message of the child is being sent: try again in a moment"
+BUSY = "a later message of the child is being sent, or may have arrived: try again when that is known"
 SENDING = "it is being sent now: try again in a moment"
 ARRIVED = "one of its messages may have arrived: replay or set aside that first"
 OTHER_CHILD = "the edit changes whose record it is"
@@ -50,8 +50,8 @@ _NEW_HEAD = Sql("""UPDATE key SET version = :version, content = :content, docume
 _VERSION = Sql("UPDATE key SET version = :version WHERE id = :key AND version < :version")
 _LATER_SENT = Sql("""SELECT 1 FROM message m WHERE m.key = :key AND m.target = :target AND m.number > :number
     AND m.state IN ('sent', 'withheld') LIMIT 1""")
-_LATER = Sql("""SELECT m.number, m.state FROM message m WHERE m.ended IS NULL AND m.number IN (SELECT q.number
-    FROM {each keys} JOIN place q ON q.target = :target AND q.key = keys.value AND q.number > :number)
+_LATER = Sql("""SELECT m.number, m.state, m.arrived FROM message m WHERE m.ended IS NULL AND m.number IN (
+    SELECT q.number FROM {each keys} JOIN place q ON q.target = :target AND q.key = keys.value AND q.number > :number)
     ORDER BY m.number {lock m}""")
 _STANDS = Sql("SELECT p.key FROM place p WHERE p.target = :target AND p.number = :number")
 _LEAVE = Sql("DELETE FROM place WHERE target = :target AND number = :number AND key {in keys}")
@@ -210,8 +210,10 @@ class Renewing(Taking, Choosing, Audit):
 
 
 def busy(work: Work, target: int, keys: Collection[int], number: int) -> bool:
-    """Whether a later message in these places is being sent; those that are not cannot be claimed meanwhile."""
-    return any(row.state == "sending" for row in work.rows(_LATER, target=target, keys=sorted(keys), number=number))
+    """Whether a later message in these places is being sent, or may have arrived: what comes before it now would come
+    after it. Those that are not being sent cannot be claimed meanwhile."""
+    later = work.rows(_LATER, target=target, keys=sorted(keys), number=number)
+    return any(row.state == "sending" or row.arrived for row in later)
 
 
 def lock_targets(work: Work, targets: Iterable[int]) -> None:

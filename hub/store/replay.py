@@ -37,16 +37,26 @@ _HEADS = Sql("""SELECT k.id, k.document, k.ordinal, r.kind, d.link FROM key k
     JOIN document d ON d.id = k.document WHERE k.id {in keys} ORDER BY k.id""")
 _MINE = Sql("""SELECT r.target, r.tokens FROM run r WHERE r.id = :run AND r.worker = :worker AND r.ended IS NULL
     AND r.state IN ('canary', 'running') {lock r}""")
-_ITEMS = Sql(
-    """SELECT n, number, key FROM run_item WHERE run = :run AND state = 'frozen' AND n {in items} ORDER BY n"""
-)
+_ITEMS = Sql("""SELECT i.n, i.number, i.key, i.state FROM {each items}
+    JOIN run_item i ON i.run = :run AND i.n = items.value ORDER BY i.n""")
 _MESSAGES = Sql("""SELECT m.number, m.state, m.arrived, m.document, m.ordinal, m.whole, r.failed FROM message m
     JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {in numbers} ORDER BY m.number {lock m}""")
+# Of a record that could not be read it was not known whose it is: later ones of the child were not held by it.
+_OVERTAKEN = Sql("""SELECT m.number FROM {each numbers} JOIN message m ON m.number = numbers.value WHERE EXISTS
+    (SELECT 1 FROM message n WHERE n.key = m.key AND n.target = m.target AND n.number > m.number
+    AND n.state IN ('sent', 'withheld'))""")
 _UNPACK = Sql("UPDATE message SET parcel = NULL WHERE number {in numbers} AND NOT arrived")
+_MATES = Sql("""SELECT DISTINCT o.number, o.cause FROM {each numbers} JOIN message m ON m.number = numbers.value
+    JOIN message o ON o.parcel = m.parcel AND o.ended IS NULL AND o.parcel IS NOT NULL
+    WHERE m.arrived AND o.arrived AND o.state IN ('parked', 'waiting') ORDER BY o.number""")
+_FROZEN_OF = Sql("""SELECT i.n, i.number FROM {each numbers} JOIN run_item i ON i.number = numbers.value
+    WHERE i.run = :run AND i.state = 'frozen'""")
+_LAST_ITEM = Sql("SELECT max(n) FROM run_item WHERE run = :run")
+_ADD = Rows(schema.run_item, "n number state before note", "run=:run")
 _STILL = Rows(schema.message, "number cause", "changed={now}", update=True)
-_BEHIND = Sql("""SELECT DISTINCT q.number FROM place p JOIN place q ON q.target = p.target AND q.key = p.key
-    AND q.number > p.number WHERE p.number {in numbers}""")
+_BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
+    JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number""")
 _SET = """UPDATE run_item SET state = :state, note = :note WHERE run = :run AND n {in items}"""
 _ITEM = Sql(_SET)
 _KEEP_NOTE = Sql("UPDATE run_item SET state = :state WHERE run = :run AND n {in items}")
@@ -72,6 +82,7 @@ _CANCEL = Sql("UPDATE run_item SET state = 'cancelled' WHERE run = :run AND stat
 
 NEWER = "a newer record of the child was kept since"
 GONE = "its message was purged"
+ALONG = "it may have arrived in one parcel with one that was asked for"
 
 
 class _Sorted(NamedTuple):
@@ -134,7 +145,8 @@ class Replay(Runs):
 
         def act(work: Work) -> list[Message]:
             run = work.row(_MINE, run=due.run, worker=worker)
-            items = work.rows(_ITEMS, run=due.run, items=due.items) if run is not None else []
+            found = work.rows(_ITEMS, run=due.run, items=due.items) if run is not None else []
+            items = [item for item in found if item.state == "frozen"]
             if not items:
                 return []
             if run.target is not None:
@@ -147,7 +159,8 @@ class Replay(Runs):
         self, work: Work, run: int, items: Sequence[Any], read: Mapping[tuple[int, int], Incoming], causes: Any
     ) -> list[Message]:
         # Keys, then targets, then messages: in the order in which everybody locks them.
-        heads = self.lock_keys(work, [*read.values()], self.key_names(work, read)) if read else {}
+        good = [one for one in read.values() if one.failed is None]
+        heads = self.lock_keys(work, good, self.key_names(work, read)) if good else {}
         renewed: dict[tuple[int, int], Renewed | None] = {}
         for at, one in sorted(read.items()):
             if one.failed is None and at not in renewed:
@@ -162,6 +175,7 @@ class Replay(Runs):
             work.run(_UNPACK, numbers=released)
             work.run(READY, numbers=released)
             work.run(_KEEP_NOTE, run=run, state="released", items=[n for n, _ in found.ready])
+            released += self._take_along(work, run, released)
         work.many(_STILL, [(number, cause) for _, number, cause in found.still])
         if found.still:
             work.run(_KEEP_NOTE, run=run, state="parked", items=[n for n, _, _ in found.still])
@@ -170,9 +184,26 @@ class Replay(Runs):
         work.run(_SPEND, run=run, count=len(items) - len(found.waits))
         if found.waits:
             work.run(_LATER, id=run, seconds=AGAIN)
-        behind = [row[0] for row in work.rows(_BEHIND, numbers=released)] if released else []
+        # Only what was not let go here: or it would hang on where batches part whether an older one goes too.
+        newer = {row[0] for row in work.rows(_BEHIND, numbers=released)} if released else set()
+        behind = sorted(newer.difference(released))
         _, after = self.supersede(work, behind, set(released)) if behind else (set(), [])
         return self.publish(work, sorted({*released, *after}))
+
+    def _take_along(self, work: Work, run: int, released: list[int]) -> list[int]:
+        """Let go as well what may have arrived in one parcel with these: the same bytes go again, or none of them."""
+        mates = [row for row in work.rows(_MATES, numbers=released) if row.number not in released]
+        if not mates:
+            return []
+        numbers = [row.number for row in mates]
+        work.run(READY, numbers=numbers)
+        frozen = {row.number: row.n for row in work.rows(_FROZEN_OF, run=run, numbers=numbers)}
+        if frozen:
+            work.run(_KEEP_NOTE, run=run, state="released", items=sorted(frozen.values()))
+        after = int(work.value(_LAST_ITEM, run=run)) + 1
+        added = [row for row in mates if row.number not in frozen]
+        work.many(_ADD, [(after + n, row.number, "released", row.cause, ALONG) for n, row in enumerate(added)], run=run)
+        return numbers
 
     def _sort(
         self,
@@ -183,7 +214,9 @@ class Replay(Runs):
         causes: Any,
     ) -> _Sorted:
         found = _Sorted([], [], {}, [])
-        rows = {row.number: row for row in work.rows(_MESSAGES, numbers=[item.number for item in items])}
+        numbers = [item.number for item in items]
+        rows = {row.number: row for row in work.rows(_MESSAGES, numbers=numbers)}
+        passed = {row[0] for row in work.rows(_OVERTAKEN, numbers=numbers)}
         for item in items:
             row = rows.get(item.number)
             if row is None or row.state not in ("parked", "waiting"):
@@ -195,7 +228,7 @@ class Replay(Runs):
                 found.still.append((item.n, item.number, causes[read[at].failed]))
             elif row.failed or (at in renewed and again is None):
                 found.waits.append(item.n)
-            elif again is not None and item.number in again.passed:
+            elif item.number in passed:
                 found.skipped.setdefault(PASSED, []).append(item.n)
             else:
                 found.ready.append((item.n, item.number))

@@ -160,6 +160,7 @@ finding = _table(
     Column("ordinal", BigInteger, nullable=False),
     Column("cause", BigInteger, nullable=False),
     PrimaryKeyConstraint("document", "ordinal", "cause"),
+    Index("finding_cause", "cause", "document"),
     thin=True,
 )
 message = _table(
@@ -307,4 +308,5 @@ _open("message_line", "target", "state", "published", where="ended IS NULL")
 _open("message_due", "due", where="state = 'waiting'")
 _open("message_owner", "owner", where="state = 'sending'")
 _open("message_parcel", "parcel", where="ended IS NULL AND parcel IS NOT NULL")
+_open("message_cause", "cause", "key", "state", "number", "changed", where="ended IS NULL AND cause IS NOT NULL")
 Index("message_child", message.c.key, message.c.target, message.c.number)

@@ -18,8 +18,9 @@ SOON = 5.0
 
 _OWNED = Sql("""SELECT m.number FROM message m WHERE m.state = 'sending' AND m.owner = :worker AND m.target = :target
     ORDER BY m.number {lock m}""")
-_BACK = Sql("""UPDATE message SET state = 'ready', owner = NULL, alone = false, published = 0, changed = {now}
-    WHERE number {in numbers}""")
+# What it has of them may have been sent: nobody said what became of it.
+_BACK = Sql("""UPDATE message SET state = 'ready', owner = NULL, alone = false, published = 0, changed = {now},
+    arrived = (arrived OR parcel IS NOT NULL) WHERE number {in numbers}""")
 _NO_PROBE = Sql("UPDATE target SET probe = NULL WHERE link = :target AND probe = :worker")
 _UNREAD = Sql("SELECT 1 FROM document d WHERE d.link {in links} AND NOT d.done LIMIT 1")
 _SENDING = Sql("SELECT 1 FROM message m WHERE m.state = 'sending' LIMIT 1")

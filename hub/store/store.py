@@ -11,12 +11,13 @@ from hub.store.kept import Kept
 from hub.store.links import Links
 from hub.store.migrations import upgrade, version
 from hub.store.opening import admit, check, lock_file
-from hub.store.replay import Replay
+from hub.store.preview import Preview
+from hub.store.returned import Returning
 from hub.store.serving import Serving
 from hub.store.sweep import Sweeping
 
 
-class Store(Documents, Replay, Sweeping, Serving, Links, Kept):
+class Store(Documents, Preview, Sweeping, Serving, Links, Kept, Returning):
     """Documents, records and messages on SQLite or PostgreSQL. Safe to use from several threads.
 
     Every method is one transaction (long ones are several); it is done whole or not at all. StoreDown says that the

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from hub import adapter as adapters
 from hub.adapter import Adapter, Theirs, Tree
 from hub.errors import DeclarationError, RecordError, fault
-from hub.mapping import AnyMapping, Created, Inward, Mapping, account, load
+from hub.mapping import AnyMapping, Created, Inward, Mapping, account, load, writer
 from hub.mapping.bind import leaf_rows
 from hub.model import ChildRecord
 from hub.translate.report import Cause, Report, group
@@ -96,7 +96,8 @@ class _Run:
         self._say(report, mapping, read, made, place)
         if report.written == 1:
             self.head = self._head(one.head, read.record)
-        return Theirs(target.kind, name, made.tree, self.head, self._edition(read.record), place)
+        edition = self._edition(read.record)
+        return Theirs(target.kind, name, made.tree, self.head, edition, place, source=self.source.name)
 
     def _reader(self, one: Theirs) -> AnyMapping:
         found = self.inward.get(one.kind)
@@ -105,8 +106,7 @@ class _Run:
         return found
 
     def _write(self, kind: str, record: ChildRecord) -> tuple[AnyMapping, Created]:
-        target = self.outward.get(kind) if self.target is self.source else None
-        target = target or next(iter(self.outward.values()))
+        target = writer(self.outward, record, kind if self.target is self.source else "")
         return target, target.create(record, self.target.name, edition=self.edition, strict=self.strict)
 
     def _once(self, record: ChildRecord, mapping: AnyMapping) -> None:

@@ -45,6 +45,14 @@ def utf8(stream: BinaryIO, root: str, label: str) -> Iterator[bytes]:
         raise RecordError(reason, file=label, place="line 1")
 
 
+def root(stream: BinaryIO, label: str) -> str:
+    """The local name of the root element as far as the first bytes show it, else ""; nothing is judged here."""
+    encoding, start = _encoding(stream.read(_CHUNK), label)
+    text = start.decode(encoding, "replace").encode()
+    found = _ROOT.match(text, _MISC.match(text).end())  # type: ignore[union-attr]
+    return found[1].decode("utf-8", "replace") if found else ""
+
+
 def _decoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """Chunks of any encoding in UTF-8, with MARK in the place of bytes that are not in that encoding."""
     decoder = codecs.getincrementaldecoder(encoding)(_MARKING)

@@ -143,7 +143,7 @@ class _Pull:
         self._parser, self._label = parser, label
         self._paths = {steps: path for path, steps in paths.items()}
         self._above = {steps[:n] for steps in self._paths for n in range(1, len(steps))}
-        self._parent: Any = None
+        self._parent: Any = self  # no element's parent yet, also not the root's, which has none
         self._place: tuple[str, ...] | None = None
         self._namespace = ""
         self._held = b""
@@ -175,7 +175,9 @@ class _Pull:
             waiting = 0 if picked else waiting + len(chunk or b"")
             if waiting > MAX_RECORD:
                 raise RecordError(f"no record ends within {MAX_RECORD >> 20} MB", file=self._label)
-        yield from self._left_over(self._root, (_local(self._root.tag),))
+        root = (_local(self._root.tag),)
+        if root not in self._paths:
+            yield from self._left_over(self._root, root)
 
     def _spoilt(self, record: Any) -> RecordError | None:
         """Once bytes could not be decoded: whether this record is the one that holds them."""
@@ -238,7 +240,7 @@ class _Pull:
     def _trace(self, parent: Any) -> tuple[str, ...] | None:
         """The path of an element that may hold records, else None (it lies inside a record, or nowhere known)."""
         if parent is None:
-            return ()
+            return ()  # the root itself may be asked for
         steps = tuple(reversed([_local(above.tag) for above in chain([parent], parent.iterancestors())]))
         if steps not in self._above:
             return None

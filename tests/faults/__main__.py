@@ -12,7 +12,8 @@ import random
 import sys
 from functools import partial
 
-from tests.faults.driver import Driver, Plan, Report, small
+from tests.faults.driver import Driver
+from tests.faults.plan import Plan, Report, small
 from tests.faults.twins import TWINS
 from tests.nodes import NodeError, Postgres, Rabbit
 
@@ -43,7 +44,7 @@ def main() -> int:
     parser.add_argument("--store", choices=("postgresql", "sqlite"))
     parser.add_argument("--queue", choices=("rabbitmq", "local"))
     parser.add_argument("--twin", choices=sorted(TWINS))
-    parser.add_argument("--each", type=int, default=5, help="deaths at every step")
+    parser.add_argument("--each", type=int, default=5, help="deaths at every step, and acts of every kind")
     parser.add_argument("--keep", action="store_true", help="keep the folder of a run that is not good")
     asked = parser.parse_args()
     everything = not (asked.store or asked.twin)

@@ -1,5 +1,6 @@
-"""Runs the hub and does the damage: worker processes that die or stop in the middle of a step, a broker and a database
-that are killed and cut off, targets that misbehave, while the sources go on writing. Then all is drained and judged.
+"""Runs the hub and does the damage: worker processes that die or stop in the middle of a step, a person who dies in the
+middle of an act, a broker and a database that are killed and cut off, targets that misbehave, while the sources go on
+writing. Then all is drained and judged.
 """
 
 from __future__ import annotations
@@ -10,23 +11,21 @@ import signal
 import subprocess
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
+from tests.faults import person
+from tests.faults.case import Trouble
 from tests.faults.logs import lines
-from tests.faults.oracle import Trouble, Verdict, judge
+from tests.faults.nursery import Born, Nursery
+from tests.faults.oracle import judge
+from tests.faults.plan import Plan, Report
 from tests.faults.scene import Scene
 from tests.faults.worker import AWAY
 from tests.nodes import Postgres, Rabbit
 
-STEPS = (
-    *(f"T{step}.{side}" for step in range(1, 7) for side in ("before-commit", "after-commit")),
-    *("publish.before", "publish.after", "send.before", "send.after"),
-)
-TWIN_STEPS = ("send.before", "send.after", "T2.after-commit", "T5.before-commit")
-"""Where the twins' workers die: few places, for a twin is to be found out soon."""
 STUBBORN = 12.0
 """Seconds that a worker may take to reach the step it is to die at; then it is killed where it is."""
 SAY = 30.0
@@ -37,72 +36,18 @@ ARRIVALS = 30
 """Messages that must have reached targets before a node is broken again: else it hits nothing on a busy machine."""
 BACKLOG = 20
 """Documents that lie before the hub, at which a source waits: so that the end does not take longer than the test."""
+ROUNDS = 12
+"""Times that a person replays what is left, and workers send it."""
 PATIENCE = 60.0
 """Seconds without anything arriving, at which a drain is given up."""
-
-
-@dataclass
-class Plan:
-    """How much damage. each: deaths at every step; seconds: at least so long; longest: and then an end in any case."""
-
-    seed: int
-    seconds: float = 60.0
-    longest: float = 900.0
-    each: int = 5
-    pauses: int = 10
-    brokers: int = 20
-    databases: int = 10
-    cuts: int = 20
-    workers: int = 3
-    lease: float = 5.0
-    people: int = 24
-    pace: float = 0.35
-    orders: float = 1.0
-    steps: tuple[str, ...] = STEPS
-    twin: str = ""
-    events: bool = True
-
-
-def small(seed: int, seconds: float, twin: str = "", *, each: int = 1, longest: float = 60.0) -> Plan:
-    """A plan for SQLite in one process, of the hub or of a twin."""
-    plan = Plan(seed, seconds, longest, each=each, pauses=2 * each, workers=1, lease=3.0, people=12, twin=twin)
-    return replace(plan, steps=TWIN_STEPS, pauses=0) if twin else plan
-
-
-@dataclass
-class Report:
-    """What was done and what came of it. hits: of work in flight, by kind; missing: what the plan still wanted."""
-
-    plan: Plan
-    hits: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    verdict: Verdict = field(default_factory=Verdict)
-    seconds: float = 0.0
-
-    @property
-    def good(self) -> bool:
-        return not self.verdict.faults and not self.missing and not self.notes
-
-    def __str__(self) -> str:
-        told = [f"seed {self.plan.seed}, {self.seconds:.0f} s{f', twin {self.plan.twin}' if self.plan.twin else ''}"]
-        told.append("what hit work in flight:")
-        told += [f"  {count:6d}  {name}" for name, count in sorted(self.hits.items())]
-        told.append("what came of it:")
-        told += [f"  {count:6d}  {name}" for name, count in sorted(self.verdict.counts.items())]
-        kinds = self.verdict.kinds()
-        told += [f"  {kinds[kind]:6d}  {kind}" for kind in sorted({"lost", "overtaken", "doubled", "wrong", *kinds})]
-        told += [f"  {fault}" for fault in self.verdict.faults[:40]]
-        told += [f"NOTE {note}" for note in self.notes] + [f"MISSING {one}" for one in self.missing]
-        return "\n".join(told)
 
 
 @dataclass
 class _Worker:
     """One place for a worker process. at: `STEP:N:ACT`, where it is to die or stop."""
 
-    name: int
-    process: subprocess.Popen[bytes] | None = None
+    name: str
+    process: Born | None = None
     at: str = ""
     since: float = 0.0
     stopped: float = 0.0
@@ -131,9 +76,11 @@ class Driver:
         self.scene = Scene(store, rabbit.vhost() if rabbit else "local", plan.people, events=plan.events)
         self.report = Report(plan)
         self.troubles: list[Trouble] = []
-        self.workers = [_Worker(n) for n in range(plan.workers)]
+        self.workers = [_Worker(f"worker {n}") for n in range(plan.workers)]
+        self.person: subprocess.Popen[bytes] | None = None
+        self.nursery: Nursery | None = None
         self._over = threading.Event()
-        self._read = 0
+        self._read = {"events.log": 0, "acts.log": 0}
 
     # The whole
 
@@ -143,6 +90,9 @@ class Driver:
         threads = [threading.Thread(target=self._guarded, args=(act,), daemon=True) for act in self._acts()]
         try:
             self.scene.open()
+            self.nursery = Nursery(self.scene.nursery)
+            if self.plan.person:
+                self.person = self._person(*self._deaths())
             for thread in threads:
                 thread.start()
             told = 0.0
@@ -152,6 +102,8 @@ class Driver:
                     self.say(f"{gone:4.0f} s, {self._progress()}")
                 for worker in self.workers:
                     self._tend(worker)
+                if self.person and self.person.poll() is not None:
+                    raise RuntimeError(f"the person ended by itself with {self.person.returncode}: {self._said()}")
                 time.sleep(0.02)
             self.say(f"{monotonic() - start:4.0f} s, enough damage: draining")
             self._over.set()
@@ -163,6 +115,7 @@ class Driver:
             self.report.verdict = judge(self.scene.case(self.troubles, self.plan.lease))
         finally:
             self._over.set()
+            self._send_home()
             for worker in self.workers:
                 self._end(worker)
             self.report.seconds = monotonic() - start
@@ -176,13 +129,16 @@ class Driver:
         """Where it stands, in a line."""
         hits, documents = self.report.hits, sum(source.documents for source in self.scene.sources)
         kills = sum(count for name, count in hits.items() if name.startswith("kill at"))
-        told = f"{documents} documents, {kills} workers killed, {hits['pause']} paused"
+        acts = sum(count for name, count in hits.items() if name.startswith("person: "))
+        told = f"{documents} documents, {kills} workers killed, {hits['pause']} paused, {acts} acts of persons"
         nodes = [(self.rabbit, "broker killed"), (self.postgres, "database killed")]
         told += "".join(f", {name} {hits[name]} times" for node, name in nodes if node)
-        return f"{told}; wanted still: {len(self.report.missing)} kinds"
+        lacking = self.report.missing
+        more = f" and {len(lacking) - 2} more" if len(lacking) > 2 else ""
+        return f"{told}; wanted still: {', '.join(lacking[:2]) or 'nothing'}{more}"
 
     def _acts(self) -> list[Callable[[], None]]:
-        acts = [self._write, self._misbehave, self._mend]
+        acts = [self._write, self._misbehave, self._watch]
         return acts + [self._break_broker] * bool(self.rabbit) + [self._break_database] * bool(self.postgres)
 
     def _guarded(self, act: Callable[[], None]) -> None:
@@ -194,12 +150,13 @@ class Driver:
     def _wanted(self, gone: float) -> bool:
         """Whether to go on: for the time asked, then until everything was hit as often as asked."""
         self._events()
+        self._acted()
         self.report.missing = self._missing()
         return gone < self.plan.seconds or (bool(self.report.missing) and gone < self.plan.longest)
 
     def _missing(self) -> list[str]:
-        plan, wanted = self.plan, {f"kill at {step}": self.plan.each for step in self.plan.steps}
-        wanted["pause"] = plan.pauses
+        plan = self.plan
+        wanted = dict(plan.wanted)
         if self.rabbit:
             wanted["broker killed"] = plan.brokers
         if self.postgres:
@@ -222,9 +179,7 @@ class Driver:
             self._start(worker)
         elif process.poll() is not None:
             if process.returncode not in (-signal.SIGKILL, AWAY):
-                self.report.notes.append(
-                    f"worker {worker.name} ended by itself with {process.returncode}: {self._said()}"
-                )
+                self.report.notes.append(f"{worker.name} ended by itself with {process.returncode}: {self._said()}")
                 if len(self.report.notes) > 10:
                     raise RuntimeError(str(self.report))
             worker.process = None
@@ -232,22 +187,46 @@ class Driver:
             if monotonic() - worker.stopped > self.plan.lease * 1.4:
                 process.send_signal(signal.SIGCONT)
                 self._trouble(process.pid, time.time() - self.plan.lease * 2)
-                worker.stopped, worker.at, worker.since = 0.0, "", monotonic()
-        elif monotonic() - worker.since > (STUBBORN if worker.up else STARTING):
+                worker.stopped, worker.at, worker.since = 0.0, "none:0:kill", monotonic()
+        elif worker.at and monotonic() - worker.since > (STUBBORN if worker.up else STARTING):
             self._trouble(process.pid, time.time())
             process.kill()
             self.report.hits["kill anywhere (in flight or not)"] += 1
 
     def _start(self, worker: _Worker, *more: str) -> None:
-        command = ["tests.faults.worker", str(self.scene.home), "--lease", str(self.plan.lease), *more]
+        arguments = [str(self.scene.home), "--lease", str(self.plan.lease), *more]
         worker.at = "" if more else self._next()
-        command += ["--at", worker.at] if worker.at else []
-        command += ["--twin", self.plan.twin] if self.plan.twin else []
-        worker.process = self.scene.start(command, self.scene.home / f"worker-{worker.name}.log")
+        arguments += ["--at", worker.at] if worker.at else []
+        arguments += ["--twin", self.plan.twin] if self.plan.twin else []
+        assert self.nursery
+        worker.process = self.nursery.start(arguments, str(self.scene.home / f"said-{worker.name}.log"))
         worker.since, worker.stopped, worker.up = monotonic(), 0.0, False
+
+    def _person(self, *more: str) -> subprocess.Popen[bytes]:
+        """Persons, one after another."""
+        plan, home = self.plan, self.scene.home
+        command = ["tests.faults.person", str(home), "--seed", str(self.chance.random()), "--every", str(plan.every)]
+        command += ["--mends", str(plan.mends), *more, *(["--likes", *plan.likes] if plan.likes else [])]
+        command += ["--twin", plan.twin] if plan.twin else []
+        return self.scene.start(command, home / "said-person.log")
+
+    def _deaths(self) -> list[str]:
+        """How persons end: not where one act of them is what is broken. None stands still where that stops everybody
+        from writing."""
+        stops = ["--stops", str(self.plan.lease * 1.4)] if self.postgres else []
+        return [] if self.plan.twin else ["--dies", *stops]
+
+    def _send_home(self) -> None:
+        """No more acts of persons."""
+        if self.person is not None:
+            self.person.kill()
+            self.person.wait()
+            self.person = None
 
     def _next(self) -> str:
         """Where the next worker is to die or stop: first where that was not done often enough."""
+        if not self.plan.steps:
+            return ""
         hits, taken = self.report.hits, {worker.step for worker in self.workers if worker.process}
         if (
             hits["pause"] + sum(worker.at.endswith("stop") for worker in self.workers) < self.plan.pauses
@@ -260,28 +239,40 @@ class Driver:
         return f"{step}:{self._count(step)}:kill"
 
     def _count(self, step: str) -> int:
-        """At which time the step is passed: keeping a document is rarer."""
-        return self.chance.randint(1, 3 if step.startswith("T1") else 8)
+        """At which time the step is passed: keeping a document is rarer, and so is letting go what a person replays."""
+        return self.chance.randint(1, {"T1": 3, "T7": 2}.get(step[:2], 8))
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        """What a log in the scene's folder says since it was asked for last."""
+        told = lines(self.scene.home / name)
+        found = told[self._read[name] :]
+        self._read[name] = len(told)
+        return found
 
     def _events(self) -> None:
-        """What workers said before they died or stopped."""
-        told = lines(self.scene.home / "events.log")
-        for event in told[self._read :]:
+        """What workers and persons said before they died or stopped."""
+        for event in self._lines("events.log"):
+            mine = [one for one in self.workers if one.process and one.process.pid == event["worker"]]
+            who = "person " if event["who"] == "person" else ""
             if event["what"] == "up":
-                for worker in self.workers:
-                    if worker.process and worker.process.pid == event["worker"]:
-                        worker.since, worker.up = monotonic(), True
+                for worker in mine:
+                    worker.since, worker.up = monotonic(), True
                 continue
             if event["what"] == "stop":
-                self.report.hits["pause"] += 1
-                self.report.hits[f"pause at {event['step']}"] += 1
-                for worker in self.workers:
-                    if worker.process and worker.process.pid == event["worker"]:
-                        worker.stopped = monotonic()
+                self.report.hits[f"{who}pause"] += 1
+                self.report.hits[f"{who}pause at {event['step']}"] += 1
+                for worker in mine:
+                    worker.stopped = monotonic()
             else:
-                self.report.hits[f"kill at {event['step']}"] += 1
-            self._trouble(event["worker"], event["at"])
-        self._read = len(told)
+                self.report.hits[f"{who}{'killed' if who else 'kill'} at {event['step']}"] += 1
+            if not who:
+                self._trouble(event["worker"], event["at"])
+
+    def _acted(self) -> None:
+        """What persons did while something was on its way."""
+        for line in self._lines("acts.log"):
+            for hit in line.get("hits", ()):
+                self.report.hits[f"person: {hit}"] += bool(line["flight"])
 
     def _trouble(self, worker: int, since: float) -> None:
         self.troubles.append(Trouble(since, time.time(), worker))
@@ -294,7 +285,7 @@ class Driver:
 
     def _said(self) -> str:
         """The last that workers said."""
-        logs = sorted(self.scene.home.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)
+        logs = sorted(self.scene.home.glob("said-*.log"), key=lambda path: path.stat().st_mtime)
         return logs[-1].read_text("utf-8", "replace")[-1500:] if logs else ""
 
     # What else happens meanwhile, each in a thread of its own
@@ -311,11 +302,11 @@ class Driver:
         while self._wait(self.plan.orders * 0.5, self.plan.orders * 1.5):
             self.report.hits[f"target: {self.scene.misbehave(chance).split()[0]}"] += 1
 
-    def _mend(self) -> None:
-        """What was parked by a refusal, or by too many deaths, is let go again now and then."""
-        while self._wait(5, 10):
+    def _watch(self) -> None:
+        """How many mapping sets were in force, one after another."""
+        while self._wait(1, 2):
             with contextlib.suppress(Exception):  # the database may be away
-                self.report.hits["parked and let go by a person"] += self.scene.rows.release()
+                self.report.hits["mapping sets changed"] = self.scene.rows.mapping_sets() - 1
 
     def _in_flight(self, since: int) -> bool:
         """Whether something is on its way, and something arrived since so many had."""
@@ -370,7 +361,8 @@ class Driver:
     # The end
 
     def _calm(self) -> None:
-        """Nothing is disturbed any more; the workers are asked to end."""
+        """Nothing is disturbed any more; the person goes home, and the workers are asked to end."""
+        self._send_home()
         if self.rabbit:
             self.rabbit.start()
         if self.postgres:
@@ -391,31 +383,48 @@ class Driver:
                 try:
                     worker.process.wait(max(end - monotonic(), 0.1))
                 except subprocess.TimeoutExpired:
-                    self.report.notes.append(f"worker {worker.name} did not end within 30 s of SIGTERM: {self._said()}")
+                    self.report.notes.append(f"{worker.name} did not end within 30 s of SIGTERM: {self._said()}")
             self._end(worker)
 
     def _drain(self) -> None:
-        """Until nothing is open but what cannot be read, and what is behind it."""
-        worker = self.workers[0]
-        for _ in range(8):
+        """Until nothing is open but what cannot be read, and what is behind it, and no replay is under way."""
+        worker, before = self.workers[0], None
+        for _ in range(3 if self.plan.twin else ROUNDS):
+            busy = self._finish()
+            states = self.scene.rows.states()
+            now = busy, states, self.scene.arrived()
+            if now == before or (before and not (busy or states["waiting"] or states["sending"])):
+                break
+            before = now
             self._start(worker, "--once")
             assert worker.process
             code = self._patiently(worker.process)
             self._end(worker)
             if code is None:
-                self.report.notes.append(
-                    f"run --once sent nothing for {PATIENCE:.0f} s and did not end: {self._said()}"
-                )
+                self._note(f"run --once sent nothing for {PATIENCE:.0f} s and did not end")
                 return
             if code not in (0, 1):
-                self.report.notes.append(f"run --once ended with {code}: {self._said()}")
-                return
-            states = self.scene.rows.states()
-            if not self.scene.rows.release() and not states["waiting"] and not states["sending"]:
+                self._note(f"run --once ended with {code}")
                 return
             time.sleep(0.5)
+        runs = self.scene.rows.open_runs()
+        if runs and not self.plan.twin:
+            self._note(f"replays that are not over: {', '.join(runs)}")
+        if (broken := self.scene.broken()) is not None:
+            self._note(f"the audit is broken at entry {broken}")
 
-    def _patiently(self, process: subprocess.Popen[bytes]) -> int | None:
+    def _finish(self) -> bool:
+        """A person brings to an end what is under way; whether there was anything."""
+        self.person = self._person("--finish")
+        code = self.person.wait(STARTING)
+        if code not in (0, person.BUSY):
+            self._note(f"the person who was to finish ended with {code}")
+        return code == person.BUSY
+
+    def _note(self, said: str) -> None:
+        self.report.notes.append(f"{said}: {self._said()}")
+
+    def _patiently(self, process: Born) -> int | None:
         """Its exit code; None when nothing more happens and it does not end."""
         arrived, since = -1, monotonic()
         while process.poll() is None:
@@ -427,4 +436,4 @@ class Driver:
         return process.returncode
 
 
-__all__ = ["STEPS", "Driver", "Plan", "Report", "small"]
+__all__ = ["Driver"]

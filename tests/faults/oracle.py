@@ -1,8 +1,8 @@
 """Judges whether what was written reached every target once and in order. It knows nothing of the hub.
 
 It is given what the sources wrote, what the targets logged before they answered, what the hub's store says became of
-each message, and when which process was disturbed. Values are of one child: either all different (a counter), or few
-that come again and again (A, B, A).
+each message, when which process was disturbed, and what persons did. Values are of one child: either all different (a
+counter), or few that come again and again (A, B, A). A value that a person edited counts as the version it belongs to.
 """
 
 from __future__ import annotations
@@ -10,108 +10,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-KINDS = ("dedup", "match", "plain", "folder")
-"""Of targets: drops repeats of a key; honours If-Match; does neither; a folder that is emptied."""
-OPEN = ("ready", "sending", "waiting", "parked")
-
-Child = tuple[str, str]
-"""A source and the child's id there."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """One version of a child at a source. state: it is a full state, so a newer one may take its place."""
-
-    child: Child
-    value: str
-    state: bool = True
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """What a target logged. answered: it answered that it has it. worker: the process that sent it.
-
-    proven: the bytes are those that belong to this child and value.
-    """
-
-    target: str
-    key: str
-    child: Child
-    value: str
-    data: bytes
-    at: float
-    answered: bool = True
-    worker: int = 0
-    proven: bool = True
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the store says of a message. value: None where its record could not be read."""
-
-    number: int
-    target: str
-    child: Child
-    value: str | None
-    state: str
-    superseded_by: int | None = None
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A disturbance, from when to when. worker: the process it hit; 0: the database, which hits all of them."""
-
-    since: float
-    until: float
-    worker: int = 0
-
-
-@dataclass(frozen=True)
-class Fault:
-    """kind: lost, overtaken, doubled, wrong (bytes), stuck (open and held by nothing), account (the store is wrong)."""
-
-    kind: str
-    target: str
-    child: Child
-    value: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.value} of {'/'.join(self.child)} at {self.target}: {self.detail}"
-
-
-@dataclass
-class Verdict:
-    """repeats: counted ones, at targets that drop none. held: open behind a record that could not be read."""
-
-    faults: list[Fault] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, kind: str, target: str, child: Child, value: str, detail: str) -> None:
-        self.faults.append(Fault(kind, target, child, value, detail))
-
-    def kinds(self) -> Counter[str]:
-        return Counter(fault.kind for fault in self.faults)
-
-
-@dataclass(frozen=True)
-class Case:
-    """Everything to judge. targets: kind by name. unknown: keys of which a sender saw no answer.
-
-    lease: seconds by which a trouble of the database may make itself felt later. meets: children of several sources
-    that share a number; their values all differ.
-    """
-
-    written: Sequence[Written]
-    arrivals: Sequence[Arrival]
-    rows: Sequence[Row]
-    targets: Mapping[str, str]
-    troubles: Sequence[Trouble] = ()
-    unknown: frozenset[str] = frozenset()
-    lease: float = 30.0
-    meets: Mapping[str, Sequence[Child]] = field(default_factory=dict)
+from tests.faults.acts import Acts, Child, Edited, Moved, version_of
+from tests.faults.case import KINDS, OPEN, Arrival, Case, Fault, Row, Trouble, Verdict, Written
 
 
 def judge(case: Case) -> Verdict:
@@ -126,13 +28,14 @@ def judge(case: Case) -> Verdict:
     rows: dict[str, dict[Child, list[Row]]] = {target: defaultdict(list) for target in case.targets}
     for row in sorted(case.rows, key=lambda one: one.number):
         rows[row.target][row.child].append(row)
+    acts = Acts(case.acts)
     for target, kind in case.targets.items():
         effects: dict[Child, list[Arrival]] = {}
         for child in {*written, *arrivals[target], *rows[target]}:
             found = arrivals[target].get(child, [])
             effects[child] = _once(case, kind, found, verdict)
-            line = _Line(target, child, written.get(child, []), effects[child], rows[target].get(child, []))
-            _judge_child(line, verdict)
+            line = _Line(target, child, written.get(child, []), effects[child], rows[target].get(child, []), acts)
+            _judge_child(case, line, verdict)
         _judge_meetings(case, target, effects, rows[target], verdict)
     verdict.counts["written"] = len(case.written)
     return verdict
@@ -180,39 +83,69 @@ def _excused(case: Case, earlier: Arrival, later: Arrival) -> bool:
     return False
 
 
+def _unsure(case: Case, one: Arrival) -> bool:
+    """Whether the hub may not know that this arrived. Who put a file into the folder is not told: any worker."""
+    if _excused(case, one, replace(one, at=one.at + case.lease)):
+        return True
+    since, until = one.at - case.lease, one.at + case.lease
+    return not one.worker and any(trouble.since <= until and trouble.until >= since for trouble in case.troubles)
+
+
 @dataclass
 class _Line:
-    """One child at one target: written, and what had an effect, in order; rows by number."""
+    """One child at one target: written, and what had an effect, in order; rows by number, as many as were written."""
 
     target: str
     child: Child
     written: list[Written]
     effects: list[Arrival]
     rows: list[Row]
+    acts: Acts
 
     @property
     def blocked(self) -> bool:
         """Whether a record of the child could not be read and holds up what came later."""
-        return any(row.value is None and row.state in OPEN for row in self.rows)
+        return any(
+            row.value is None and row.state in OPEN and not one.readable
+            for one, row in zip(self.written, self.rows, strict=False)
+        )
 
     def say(self, value: str) -> tuple[str, Child, str]:
         return self.target, self.child, value
 
 
-def _judge_child(line: _Line, verdict: Verdict) -> None:
+def _judge_child(case: Case, line: _Line, verdict: Verdict) -> None:
     values = [one.value for one in line.written]
-    rows = [row for row in line.rows if row.value is not None]
-    kept = [row.value for row in rows]
+    counter = len(set(values)) == len(values)
+    # Of a record that was never read the store does not know what it says: any would do in its place.
+    kept = [
+        value if row.value is None else version_of(row.value) for row, value in zip(line.rows, values, strict=False)
+    ]
+    kept += [version_of(row.value or "?") for row in line.rows[len(values) :]]
     if kept != values:
-        _judge_kept(line, values, [str(value) for value in kept], verdict)
+        _judge_kept(line, values, kept, verdict)
     verdict.counts["applied"] += len(line.effects)
-    for value in {one.value for one in line.effects} - set(values):
-        verdict.add("wrong", *line.say(value), "was never written")
-    if len(set(values)) == len(values):
-        _judge_counter(line, values, verdict)
+    _judge_forms(line, set(values), counter, verdict)
+    if counter:
+        _judge_counter(case, line, values, dict(zip(kept, line.rows, strict=True)), verdict)
     else:
-        _judge_swing(line, values, verdict)
-    _judge_rows(line, rows, verdict)
+        _judge_swing(case, line, values, verdict)
+    _judge_rows(line, kept, verdict)
+
+
+def _judge_forms(line: _Line, values: set[str], counter: bool, verdict: Verdict) -> None:
+    """What came, and what is kept, was written, or is what a person made of it at that time."""
+    for one in line.effects:
+        version = version_of(one.value)
+        if version not in values or one.value not in line.acts.all_forms(line.child, version):
+            verdict.add("wrong", *line.say(one.value), "was never written")
+        elif one.value != version:
+            verdict.counts["applied as a person edited it"] += 1
+        if counter and version in values and one.value not in line.acts.forms(line.child, version, one.at):
+            verdict.add("wrong", *line.say(one.value), "came as it was before it was edited")
+    for row in line.rows if counter else ():
+        if row.value is not None and row.value not in line.acts.forms(line.child, version_of(row.value)):
+            verdict.add("account", *line.say(row.value), f"is kept, and a person made something else of it: {row}")
 
 
 def _judge_kept(line: _Line, values: list[str], kept: list[str], verdict: Verdict) -> None:
@@ -228,64 +161,79 @@ def _judge_kept(line: _Line, values: list[str], kept: list[str], verdict: Verdic
         verdict.add("overtaken", *line.say(values[at]), f"{kept[at]} was kept in its place")
 
 
-def _judge_counter(line: _Line, values: list[str], verdict: Verdict) -> None:
-    """All values differ: applied ones rise, and each that is missing has a reason."""
+def _judge_counter(case: Case, line: _Line, values: list[str], rows: Mapping[str, Row], verdict: Verdict) -> None:
+    """All values differ: applied ones rise, and each that is missing has a reason. rows: by version."""
     at = {value: n for n, value in enumerate(values)}
-    newest, seen = -1, set()
+    newest, seen = -1, dict[str, Arrival]()
     for one in line.effects:
-        place = at.get(one.value)
+        version = version_of(one.value)
+        place = at.get(version)
         if place is None:
             continue
-        if one.value in seen:
-            verdict.add("doubled", *line.say(one.value), f"came under another key, {one.key}")
+        if version in seen:
+            verdict.add("doubled", *line.say(one.value), f"came as {seen[version].value} before, under another key")
         elif place < newest:
             verdict.add("overtaken", *line.say(one.value), f"came after {values[newest]}")
-        seen.add(one.value)
+        seen[version] = one
         newest = max(newest, place)
-    by_value = {row.value: row for row in line.rows}
-    for value in values:
-        if value not in seen:
-            _judge_missing(line, value, by_value.get(value), verdict)
-        elif value in by_value and by_value[value].state == "superseded":
-            verdict.add("account", *line.say(value), "recorded as superseded, and it was sent")
-    last = by_value.get(values[-1]) if values else None
+    for written in line.written:
+        row, came = rows.get(written.value), seen.get(written.value)
+        if came is None:
+            _judge_missing(line, written, row, verdict)
+        elif row is not None and row.state == "superseded":
+            verdict.add("account", *line.say(written.value), "recorded as superseded, and it was sent")
+        elif row is not None and row.state == "set aside" and not _unsure(case, came):
+            verdict.add("account", *line.say(written.value), "recorded as set aside, and it was sent")
+    last = rows.get(values[-1]) if values else None
     if last is not None and last.state == "superseded":
         verdict.add("lost", *line.say(values[-1]), "the last one was superseded")
 
 
-def _judge_missing(line: _Line, value: str, row: Row | None, verdict: Verdict) -> None:
+def _judge_missing(line: _Line, written: Written, row: Row | None, verdict: Verdict) -> None:
     if row is None:
         return  # said already: it was never kept
     if row.state in OPEN:
-        if line.blocked:
+        if not written.readable and row.value is None:
+            verdict.counts["cannot be read"] += 1
+        elif line.blocked:
             verdict.counts["held behind a record that cannot be read"] += 1
         else:
-            verdict.add("stuck", *line.say(value), f"still {row.state}, number {row.number}")
+            verdict.add("stuck", *line.say(written.value), f"still {row.state}, number {row.number}")
+    elif row.state == "set aside":
+        verdict.counts["set aside by a person"] += 1  # whether one did is judged with the rows
     elif row.state != "superseded":
-        verdict.add("lost", *line.say(value), f"recorded as {row.state}, number {row.number}, and never came")
+        verdict.add("lost", *line.say(written.value), f"recorded as {row.state}, number {row.number}, and never came")
 
 
-def _judge_swing(line: _Line, values: list[str], verdict: Verdict) -> None:
-    """Values come again: those applied are some of the written ones in order, and the last of them is the last."""
-    applied = [one.value for one in line.effects]
-    states = Counter(row.state for row in line.rows if row.value is not None)
-    left = sum(states[state] for state in OPEN)
-    rest = iter(values)
+def _judge_swing(case: Case, line: _Line, values: list[str], verdict: Verdict) -> None:
+    """Values come again: those applied are some of the written ones in order, and the last of them is the last that
+    was not set aside."""
+    applied = [version_of(one.value) for one in line.effects]
+    states = Counter(row.state for row in line.rows)
+    left, aside = sum(states[state] for state in OPEN), states["set aside"]
+    place = -1
     for value in applied:
-        if not any(value == one for one in rest):
-            verdict.add("overtaken", *line.say(value), f"{_short(applied)} came, {_short(values)} were written")
-            break
+        place = next((n for n in range(place + 1, len(values)) if values[n] == value), len(values))
+    if place == len(values):
+        verdict.add("overtaken", *line.say(applied[-1]), f"{_short(applied)} came, {_short(values)} were written")
+    due = [value for value, row in zip(values, line.rows, strict=False) if row.state in ("sent", "withheld")]
     if left and line.blocked:
         verdict.counts["held behind a record that cannot be read"] += left
     elif left:
         verdict.add("stuck", *line.say(values[-1]), f"{left} are still open")
-    elif not applied or applied[-1] != values[-1]:
-        verdict.add("lost", *line.say(values[-1]), f"the last one was written and not applied: {_short(applied)} came")
+    elif due or not aside:
+        late = aside and len(applied) > len(due)  # what was set aside may have arrived, and as the last
+        if not late and applied[-1:] != [(due if aside else values)[-1]]:
+            said = f"the last one was written and not applied: {_short(applied)} came"
+            verdict.add("lost", *line.say(values[-1]), said)
     told = len(applied) + states["superseded"] + left
-    if told < len(values):
+    verdict.counts["set aside by a person"] += aside
+    if told + aside < len(values):
         verdict.add("lost", *line.say(values[-1]), f"{len(values)} written, {told} applied, superseded or open")
     elif told > len(values):
         verdict.add("doubled", *line.say(values[-1]), f"{len(values)} written, {told} applied, superseded or open")
+    elif told + aside - len(values) > sum(_unsure(case, one) for one in line.effects):
+        verdict.add("account", *line.say(values[-1]), f"{aside} are recorded as set aside, and some of them were sent")
 
 
 def _short(values: Iterable[str]) -> str:
@@ -293,14 +241,17 @@ def _short(values: Iterable[str]) -> str:
     return told if len(told) <= 80 else f"… {told[-78:]}"
 
 
-def _judge_rows(line: _Line, rows: list[Row], verdict: Verdict) -> None:
-    """A superseded message names a later one of the same child at the same target, and was a full state."""
+def _judge_rows(line: _Line, kept: list[str], verdict: Verdict) -> None:
+    """A superseded message names a later one of the same child at the same target, and was a full state. What was set
+    aside is what persons set aside and did not bring back."""
     later = {row.number for row in line.rows}
     states = {one.value: one.state for one in line.written}
-    for row in rows:
+    for row, value in zip(line.rows, kept, strict=True):
+        if (row.state == "set aside") not in line.acts.aside(row.number):
+            did = "set aside by nobody" if row.state == "set aside" else "set aside, and brought back by nobody"
+            verdict.add("account", *line.say(value), f"{did}: it is {row.state}, number {row.number}")
         if row.state == "superseded":
             verdict.counts["superseded"] += 1
-            value = str(row.value)
             if row.superseded_by is None or row.superseded_by <= row.number or row.superseded_by not in later:
                 verdict.add("account", *line.say(value), f"superseded by {row.superseded_by}, itself {row.number}")
             if not states.get(value, True):
@@ -316,15 +267,33 @@ def _judge_meetings(
 ) -> None:
     """Sources that meet in a number have no order but that of keeping: the store's own numbers."""
     for children in case.meets.values():
-        numbers = {(child, row.value): row.number for child in children for row in rows.get(child, ())}
+        numbers = {
+            (child, version_of(row.value)): row.number
+            for child in children
+            for row in rows.get(child, ())
+            if row.value is not None
+        }
         together = sorted((one for child in children for one in effects.get(child, ())), key=lambda one: one.at)
         came: list[int] = []
         for one in together:
-            number = numbers.get((one.child, one.value))
+            number = numbers.get((one.child, version_of(one.value)))
             if number is not None:
                 if came and number < came[-1]:
                     verdict.add("overtaken", target, one.child, one.value, "came after what another source said later")
                 came.insert(bisect_right(came, number), number)
 
 
-__all__ = ["KINDS", "Arrival", "Case", "Child", "Fault", "Row", "Trouble", "Verdict", "Written", "judge"]
+__all__ = [
+    "KINDS",
+    "Arrival",
+    "Case",
+    "Child",
+    "Edited",
+    "Fault",
+    "Moved",
+    "Row",
+    "Trouble",
+    "Verdict",
+    "Written",
+    "judge",
+]

@@ -1,6 +1,6 @@
-"""What the hub's store says, read beside it: plain rows for the oracle. And a person who lets parked messages go.
+"""What the hub's store says, read beside it: plain rows for the oracle, and for who looks for something to act on.
 
-Apart from the oracle, for this knows tables and keys of the hub. It reads only, but for `release`.
+Apart from the oracle, for this knows tables and keys of the hub. It only reads.
 """
 
 from __future__ import annotations
@@ -20,11 +20,21 @@ _ROWS = text(
     "JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal JOIN key k ON k.id = r.key ORDER BY m.number"
 )
 _STATES = text("SELECT state, count(*) FROM message WHERE ended IS NULL GROUP BY state")
-_RELEASE = text(
-    "UPDATE message SET state = 'ready', attempts = 0, crashes = 0, lone = 0, due = NULL, published = 0 "
-    "WHERE state = 'parked' AND NOT EXISTS (SELECT 1 FROM record r "
-    "WHERE r.document = message.document AND r.ordinal = message.ordinal AND r.failed)"
+_OPEN = text("SELECT number, state FROM message WHERE ended IS NULL ORDER BY number LIMIT 2000")
+_HOLDING = text(
+    "SELECT m.number FROM message m WHERE m.ended IS NULL AND m.state <> 'sending' AND EXISTS (SELECT 1 FROM place p "
+    "JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number WHERE p.number = m.number) "
+    "AND NOT EXISTS (SELECT 1 FROM place p JOIN place q ON q.target = p.target AND q.key = p.key "
+    "AND q.number < p.number WHERE p.number = m.number)"
 )
+_BEHIND = text(
+    "SELECT DISTINCT q.number FROM place p JOIN place q ON q.target = p.target AND q.key = p.key "
+    "AND q.number > p.number WHERE p.number = :number"
+)
+_ONGOING = text("SELECT number FROM message WHERE state IN ('sending', 'sent') AND number >= :least")
+_ASIDE = text("SELECT number FROM message WHERE state = 'set aside' ORDER BY ended DESC LIMIT :limit")
+_SETS = text("SELECT count(*) FROM mapping_set")
+_RUNS = text("SELECT id, state FROM run WHERE ended IS NULL ORDER BY id")
 
 
 class Rows:
@@ -41,12 +51,40 @@ class Rows:
         with self._connect() as connection:
             return Counter({row[0]: row[1] for row in connection.execute(_STATES)})
 
-    def release(self) -> int:
-        """What the target refused, or what took its worker down, is tried again, as by a person; how many."""
+    def open(self) -> dict[int, str]:
+        """The state of each open message, by number."""
         with self._connect() as connection:
-            count = connection.execute(_RELEASE).rowcount
-            connection.commit()
-            return count
+            return {row[0]: row[1] for row in connection.execute(_OPEN)}
+
+    def holding(self) -> list[int]:
+        """Messages that are first in their places, hold up others and are not being sent."""
+        with self._connect() as connection:
+            return sorted(row[0] for row in connection.execute(_HOLDING))
+
+    def behind(self, number: int) -> set[int]:
+        """Messages that one holds up."""
+        with self._connect() as connection:
+            return {row[0] for row in connection.execute(_BEHIND, {"number": number})}
+
+    def on_their_way(self, least: int) -> set[int]:
+        """Messages from a number on that are being sent, or were."""
+        with self._connect() as connection:
+            return {row[0] for row in connection.execute(_ONGOING, {"least": least})}
+
+    def aside(self, limit: int = 1_000_000) -> list[int]:
+        """Messages that are set aside, the last ones first."""
+        with self._connect() as connection:
+            return [row[0] for row in connection.execute(_ASIDE, {"limit": limit})]
+
+    def mapping_sets(self) -> int:
+        """How many mapping sets have been in force."""
+        with self._connect() as connection:
+            return int(connection.execute(_SETS).scalar_one())
+
+    def open_runs(self) -> list[str]:
+        """Replays that are not over, with their states."""
+        with self._connect() as connection:
+            return [f"{row[0]} ({row[1]})" for row in connection.execute(_RUNS)]
 
     def messages(self, children: Iterable[Child]) -> list[Row]:
         """Every message of these children; a record without a child of its own is left out."""

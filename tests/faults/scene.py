@@ -12,13 +12,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from hub.seal import Keyring, new_ring
-from tests.faults import sources
+from tests.faults import overlay, sources
+from tests.faults.acts import Edited, Moved
+from tests.faults.case import Arrival, Case, Trouble
 from tests.faults.logs import lines
-from tests.faults.oracle import Arrival, Case, Trouble
 from tests.faults.record import seen
 from tests.faults.rows import Rows
 from tests.nodes import free_port, reachable, until
@@ -40,9 +43,7 @@ ORDERS = (
     {"what": "401", "count": 3},
     {"what": "400", "count": 3},
 )
-"""Bad behaviour of a target, for so many requests; 400 is for one child."""
-
-_OVERLAY = 'extends = "contactpoint/child"\nversion = "1-events"\ncarries = "event"\n'
+"""Bad behaviour of a target, for so many requests; 400 is often for one child."""
 
 
 class Scene:
@@ -55,9 +56,7 @@ class Scene:
         self.store = store or f"sqlite:///{self.home / 'hub.db'}"
         self.programs: list[subprocess.Popen[bytes]] = []
         (self.home / "out").mkdir()
-        overlay = self.home / "events" / "contactpoint" / "events.toml"
-        overlay.parent.mkdir(parents=True)
-        overlay.write_text(_OVERLAY)
+        overlay.lay(self.home)
         keys = self.home / "keys.toml"
         keys.touch(0o600)
         keys.write_text(new_ring("first"))
@@ -92,12 +91,14 @@ class Scene:
         return "\n\n".join(told) + "\n"
 
     def open(self) -> None:
-        """The store's tables, and the targets' programs."""
+        """The store's tables, the targets' programs, and one that forks workers."""
         from hub.store import Store
 
         Store.upgrade(self.store)
         for name, port in self.ports.items():
             self._run("tests.faults.target", TARGETS[name], str(port), str(self._log(name)))
+        self.nursery = self.start(["tests.faults.nursery"], self.home / "said-nursery.log", asked=True)
+        self.programs.append(self.nursery)
         self._run("tests.faults.taker", str(self.home / "out"), str(self._log("folder")))
         for port in self.ports.values():
             until(lambda port=port: reachable(port), 20, "a target of the fault test did not start")
@@ -108,17 +109,20 @@ class Scene:
     def _run(self, module: str, *arguments: str) -> None:
         self.programs.append(self.start([module, *arguments], self.home / "programs.log"))
 
-    def start(self, command: list[str], output: Path) -> subprocess.Popen[bytes]:
-        """A program of ours. It is killed when the thread that started it ends: start it from the main thread."""
+    def start(self, command: list[str], output: Path, *, asked: bool = False) -> subprocess.Popen[bytes]:
+        """A program of ours. It is killed when the thread that started it ends: start it from the main thread.
+
+        asked: it is talked to over pipes; what it says besides is still in the file.
+        """
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         with output.open("ab") as out:
             return subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=self.home,
                 env=environment,
-                stdout=out,
+                stdout=subprocess.PIPE if asked else out,
                 stderr=out,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
             )
 
     def order(self, target: str, said: Mapping[str, object]) -> None:
@@ -132,7 +136,7 @@ class Scene:
     def misbehave(self, chance: random.Random) -> str:
         """Some target, something bad; what."""
         target, said = chance.choice(list(self.ports)), dict(chance.choice(ORDERS))
-        if said["what"] == "400":
+        if said["what"] == "400" and chance.random() < 0.5:
             said["child"] = chance.choice(chance.choice(self.sources).people).id
         self.order(target, said)
         return f"{said['what']} at {target}"
@@ -141,6 +145,16 @@ class Scene:
         """All targets do as they should from now on."""
         for target in self.ports:
             self.order(target, {"what": "none"})
+
+    def broken(self) -> int | None:
+        """The first entry of the audit that does not follow from those before it, if one does not."""
+        from hub.store import Store
+
+        store = Store.open(self.store, self.ring)
+        try:
+            return store.verify_audit().broken
+        finally:
+            store.close()
 
     def arrived(self) -> int:
         """About how many records have reached targets."""
@@ -169,6 +183,7 @@ class Scene:
             unknown=frozenset(line["key"] for line in lines(self.home / "unknown.log")),
             lease=lease,
             meets=sources.meetings(self.sources),
+            acts=acts(lines(self.home / "acts.log")),
         )
 
     def _arrivals(self) -> list[Arrival]:
@@ -199,3 +214,22 @@ class Scene:
                         )
                     )
         return found
+
+
+def acts(told: Iterable[Mapping[str, Any]]) -> list[Moved | Edited]:
+    """What persons' log says of messages that were set aside, restored or edited: a line before, and one after."""
+    begun: dict[str, Mapping[str, Any]] = {}
+    answers: dict[str, Mapping[str, Any]] = {}
+    for line in told:
+        (begun if "what" in line else answers)[line["id"]] = line
+    found: list[Moved | Edited] = []
+    for mark, line in begun.items():
+        answer = answers.get(mark)
+        done = None if answer is None else frozenset(answer["done"])
+        if line["what"] == "edit":
+            made = None if answer is None else answer["made"]
+            at = inf if answer is None else answer["at"]
+            found.append(Edited((line["source"], line["child"]), line["value"], line["becomes"], made, at))
+        elif line["what"] in ("set aside", "restore"):
+            found.append(Moved(line["what"], tuple(line["numbers"]), done))
+    return found

@@ -14,9 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.oracle import Child, Written
+from tests.faults.acts import Child
+from tests.faults.case import Written
 
 SWING = ("A", "B")
+UNREAD = "31/13/2020"
+"""A birth date that nothing can read."""
+UNKNOWN = "W"
+"""A code of a gender that only some of the mapping sets know."""
 
 
 def check_of(child: str, value: str) -> str:
@@ -36,12 +41,14 @@ def nhs_number(n: int) -> str:
 
 @dataclass
 class Person:
-    """A child as one source knows it. swing: its values come again. fails: the version that cannot be read."""
+    """A child as one source knows it. swing: its values come again. fails: the version that cannot be read. mends: each
+    so many versions one can be read under some mapping sets only."""
 
     id: str
     nhs: str
     swing: bool = False
     fails: int = 0
+    mends: int = 0
     version: int = 0
 
     def step(self) -> str:
@@ -67,31 +74,30 @@ class Source:
         """One document of so many records; some come twice as two files, and some hold a line that is no record."""
         chosen = [chance.choice(self.people) for _ in range(size)]
         lines = [self._record(person) for person in chosen]
-        if chance.random() < 0.2:
+        if chance.random() < 0.1:
             lines.insert(chance.randrange(len(lines) + 1), self._broken())
         data = self._document(lines)
         self._put(data)
-        # Twice in a row: of a full state the second changes nothing. With a child twice in it it would say A, B, A.
-        once = len({person.id for person in chosen}) == len(chosen)
+        # Twice in a row: of a full state the second changes nothing. With a child twice in it it would say A, B, A; and
+        # what cannot be read cannot be compared.
+        once = len({person.id for person in chosen}) == len(chosen) and UNREAD.encode() not in data
         if not self.events and once and chance.random() < 0.2:
             self._put(data)
 
     def _record(self, person: Person) -> str:
-        fails = person.fails and person.version + 1 == person.fails
-        if fails:
-            person.fails = 0
-            person.version += 1
-            return self._line(person, "failed", birth="31/13/2020")
         value = person.step()
-        self.written.append(Written(self.child(person), value, state=not self.events))
-        return self._line(person, value)
+        readable = person.version != person.fails
+        self.written.append(Written(self.child(person), value, state=not self.events, readable=readable))
+        gender = UNKNOWN if person.mends and not person.version % person.mends else "F"
+        return self._line(person, value, "2015-02-03" if readable else UNREAD, gender)
 
-    def _line(self, person: Person, value: str, birth: str = "2015-02-03") -> str:
+    def _line(self, person: Person, value: str, birth: str, gender: str) -> str:
         check = check_of(person.id, value)
         if self.events:
             return (
                 f"<Child><IndexNumber>{person.id}</IndexNumber><Shielded>false</Shielded><Names><Name><Kind>current</Kind>"
-                f"<Given>{value}</Given><Family>{check}</Family></Name></Names><BirthDate>{birth}</BirthDate>"
+                f"<Given>{value}</Given><Family>{check}</Family></Name></Names><Gender>{gender}</Gender>"
+                f"<BirthDate>{birth}</BirthDate>"
                 "<Identifiers><Identifier><System>nhs</System>"
                 f"<Value>{person.nhs}</Value><Use>current</Use><VisibleTo>owner</VisibleTo></Identifier></Identifiers></Child>"
             )
@@ -129,7 +135,8 @@ class Source:
 def cast(folder: Path, people: int, *, events: bool = True, poison: bool = True) -> list[Source]:
     """Two sources of full states that share half of their children's numbers, and one of events.
 
-    Each has so many counters, half as many that swing, and one child whose third version cannot be read.
+    Each has so many counters, half as many that swing, and one child whose third version cannot be read. That of events
+    has some of which every third version can be read under some mapping sets only.
     """
     sources = []
     for at, name in enumerate(("north", "south", "index")[: 3 if events else 2]):
@@ -140,7 +147,9 @@ def cast(folder: Path, people: int, *, events: bool = True, poison: bool = True)
         ]
         swings = [Person(f"{name}-s{n}", nhs_number(5000 * (at + 1) + n), swing=True) for n in range(people // 2)]
         failing = [Person(f"{name}-p", nhs_number(90_000 * (at + 1)), fails=3)] if poison else []
-        sources.append(Source(name, place, counters + swings + failing, events=name == "index"))
+        mended = [Person(f"{name}-m{n}", nhs_number(7000 * (at + 1) + n), mends=3) for n in range(people // 2)]
+        people_of = counters + swings + failing + (mended if name == "index" and poison else [])
+        sources.append(Source(name, place, people_of, events=name == "index"))
     return sources
 
 

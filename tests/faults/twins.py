@@ -7,7 +7,10 @@ from typing import Any
 
 from hub.message import Message, Parcel
 from hub.seal import Keyring
-from hub.store import Outcome, Store, statements
+from hub.store import Outcome, Store, aside, statements
+from hub.store.database import Work
+from hub.store.line import free
+from hub.store.statements import Sql
 
 
 def mark_before_send() -> None:
@@ -51,8 +54,39 @@ def content_only_id() -> None:
     Keyring.name = broken  # type: ignore[method-assign]
 
 
+def blind_restore() -> None:
+    """What was set aside comes back into line though a later one was sent, or is being sent: it overtakes."""
+    aside._PASSED = Sql(f"{aside._PASSED.text} AND 1 = 0")
+    why_not = Store._why_not
+
+    def blind(self: Store, work: Work, row: Any, places: Sequence[tuple[int, int]]) -> str:
+        return why_not(self, work, row, ())
+
+    Store._why_not = blind  # type: ignore[method-assign]
+
+
+def cancel_drops() -> None:
+    """A cancelled replay takes what it did not let go for done: it leaves the line, and is lost."""
+    cancel = Store._cancel
+
+    def broken(self: Store, work: Work, run: int, latest: bool) -> None:
+        frozen = [row.number for row in work.rows(_FROZEN, run=run)]
+        cancel(self, work, run, latest)
+        if frozen:
+            work.run(_DROP, numbers=frozen)
+            free(work, frozen)
+
+    Store._cancel = broken  # type: ignore[method-assign]
+
+
+_FROZEN = Sql("""SELECT i.number FROM run_item i JOIN message m ON m.number = i.number
+    WHERE i.run = :run AND i.state = 'frozen' AND m.state = 'parked'""")
+_DROP = Sql("UPDATE message SET state = 'sent', ended = {now} WHERE number {in numbers}")
+
 TWINS: dict[str, Callable[[], None]] = {
     "mark-before-send": mark_before_send,
     "no-head-check": no_head_check,
     "content-only-id": content_only_id,
+    "blind-restore": blind_restore,
+    "cancel-drops": cancel_drops,
 }

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from hub.config import load
@@ -28,10 +29,10 @@ SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 class Reaper:
-    """The hook. `at` is `STEP:N:ACT`, or "" for nothing."""
+    """The hook. `at` is `STEP:N:ACT`, or "" for nothing. who: what the log is told that this process is."""
 
-    def __init__(self, at: str, events: Log) -> None:
-        self._events, self._lock = events, threading.Lock()
+    def __init__(self, at: str, events: Log, who: str = "worker") -> None:
+        self._events, self._lock, self._who = events, threading.Lock(), who
         self._step, count, self._act = at.split(":") if at else ("", "0", "kill")
         self._left = int(count)
         self._up = False
@@ -39,7 +40,7 @@ class Reaper:
     def __call__(self, step: str, count: int = 1) -> None:
         if not self._up:
             self._up = True
-            self._events.add(at=time.time(), worker=os.getpid(), what="up")
+            self._say("up")
         # A document is at hand whenever it is kept (T1), and a sweep (T6) is for all that is open.
         if step != self._step or not (count or step.startswith(("T1", "T6"))):
             return
@@ -47,11 +48,15 @@ class Reaper:
             self._left -= 1
             hit = self._left == 0
         if hit:
-            self._events.add(at=time.time(), worker=os.getpid(), what=self._act, step=step, count=count)
+            self._say(self._act, step=step, count=count)
             os.kill(os.getpid(), SIGNALS[self._act])
 
+    def _say(self, what: str, **more: object) -> None:
+        self._events.add(at=time.time(), worker=os.getpid(), who=self._who, what=what, **more)
 
-def main() -> int:
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker until its end. arguments: those of the program, if none are given."""
     follow_parent()
     parser = argparse.ArgumentParser()
     parser.add_argument("home", type=Path)
@@ -59,7 +64,7 @@ def main() -> int:
     parser.add_argument("--at", default="")
     parser.add_argument("--twin", default="")
     parser.add_argument("--once", action="store_true")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     if asked.twin:
         twins.TWINS[asked.twin]()
     hook = Reaper(asked.at, Log(asked.home / "events.log"))

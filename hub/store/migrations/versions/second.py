@@ -89,6 +89,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("audit_children", "audit_child", ["audit"])
+    failing = ["cause", "key", "state", "number", "changed"]
+    _partial("message_cause", "message", failing, "ended IS NULL AND cause IS NOT NULL")
+    op.create_index("finding_cause", "finding", ["cause", "document"])
     _partial("key_merged", "key", ["alias"], "alias IS NOT NULL")
     _freeze()
 

@@ -1,0 +1,121 @@
+"""The inlet: a FHIR server searched again and again, each page of what it found a document (a searchset Bundle).
+
+From the second time on only what changed since is asked for (`_lastUpdated`). What a page is known by is what is in it:
+the same resources in the same versions are the same document. After a restart all is asked for once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from time import monotonic
+from urllib.parse import urljoin, urlsplit
+
+from hub.connect.http import fhir
+from hub.connect.http.call import CONNECTING, Caller
+from hub.connect.port import Arrival, Connection, Hook, no_hook
+from hub.errors import DeclarationError, Unavailable
+from hub.wire import Document
+
+KNOWN = 100_000
+"""Pages that are remembered, as not to give them again."""
+
+
+class HttpInlet:
+    """The pages of a search. Where it stands is known to this process alone."""
+
+    def __init__(self, connection: Connection, hook: Hook = no_hook) -> None:
+        self._call = Caller(connection, hook)
+        if not self._call.told.search:
+            raise DeclarationError("this connection searches for nothing", place=f"links.{connection.link}")
+        self._hook = hook
+        self._at = ""
+        self._since = self._newest = ""
+        self._settled: dict[str, None] = {}
+
+    def __repr__(self) -> str:
+        return f"HttpInlet({self._call.place!r})"
+
+    def ready(self) -> None:
+        """Unavailable when the server cannot be reached, or does not let us in."""
+        end = monotonic() + self._call.told.timeout
+        reply = self._call.ask("GET", f"{self._call.told.url}/metadata", end, headers={"Accept": fhir.FHIR_JSON})
+        if not reply.good:
+            raise Unavailable(str(self._call.trouble(reply, b"")), whole=True)
+
+    def fetch(self) -> Iterator[Arrival]:
+        """Pages that were not given before, from where the last fetch stood."""
+        self._at = self._at or self._first()
+        while self._at:
+            body = self._page(self._at)
+            name, newest, empty = _known_by(body)
+            if not empty and name not in self._settled:
+                yield Arrival(name, Document.of("searchset.json", body))
+                if name not in self._settled:
+                    return
+            self._newest = max(self._newest, newest)
+            self._at = self._next(body)
+        self._since = self._newest or self._since
+
+    def settle(self, arrival: Arrival) -> None:
+        """The store has the page."""
+        self._hook("settle.before")
+        self._settled[arrival.name] = None
+        while len(self._settled) > KNOWN:
+            del self._settled[next(iter(self._settled))]
+        self._hook("settle.after")
+
+    def pending(self) -> bool:
+        """Whether the last fetch did not come to the end."""
+        return bool(self._at)
+
+    def close(self) -> None:
+        """End all connections."""
+        self._call.close()
+
+    def _first(self) -> str:
+        told = self._call.told
+        url = f"{told.url}/{told.search}"
+        if not self._since:
+            return url
+        return f"{url}{'&' if '?' in told.search else '?'}_lastUpdated=ge{self._since.replace('+', '%2B')}"
+
+    def _page(self, url: str) -> bytes:
+        end = monotonic() + self._call.told.timeout + CONNECTING
+        reply = self._call.ask("GET", url, end, headers={"Accept": fhir.FHIR_JSON})
+        if not reply.good:
+            self._at = ""  # a page's address may be over: from the first again
+            trouble = self._call.trouble(reply, b"", fhir.complaints(reply.body, b""))
+            raise Unavailable(str(trouble), after=getattr(trouble, "after", None), whole=True)
+        if fhir.parse(reply.body).get("resourceType") != "Bundle":
+            self._at = ""
+            raise Unavailable(f"{self._call.place}: the answer to the search is no Bundle", whole=True)
+        return reply.body
+
+    def _next(self, body: bytes) -> str:
+        """The next page. Unavailable when it is on another server, which must not get what we say to this one."""
+        told = fhir.next_page(body)
+        if not told:
+            return ""
+        url, base = urlsplit(urljoin(f"{self._call.told.url}/", told)), urlsplit(self._call.told.url)
+        if (url.scheme, url.netloc) != (base.scheme, base.netloc):
+            self._at = ""
+            raise Unavailable(f"{self._call.place}: the next page of the search is on another server", whole=True)
+        return url.geturl()
+
+
+def _known_by(body: bytes) -> tuple[str, str, bool]:
+    """What a page is known by, the time of its newest resource, and whether it holds none."""
+    told = []
+    newest = ""
+    for one in fhir.parse(body).get("entry") or []:
+        held = one.get("resource") if isinstance(one, dict) else None
+        if isinstance(held, dict):
+            told.append(json.dumps(held, sort_keys=True))
+            meta = held.get("meta")
+            newest = max(newest, str(meta.get("lastUpdated", "")) if isinstance(meta, dict) else "")
+    return hashlib.sha256("\n".join(told).encode()).hexdigest(), newest, not told
+
+
+__all__ = ["HttpInlet"]

@@ -1,0 +1,142 @@
+"""The outlet: parcels to another mailbox, and the reports of what never got there.
+
+MESH takes a message and says so at once; that nobody collected it, it says days later, by a report in our own mailbox.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from hub.connect.mesh.call import Post
+from hub.connect.port import Connection, Hook, Returned, no_hook
+from hub.errors import DeclarationError, Refused, Unavailable
+from hub.message import Answer, NotTried, Parcel, Sent
+
+_TYPES = {".json": "application/json", ".xml": "application/xml", ".csv": "text/csv", ".zip": "application/zip"}
+
+
+class MeshOutlet:
+    """Parcels to one mailbox, each a message."""
+
+    parcels = 10
+    keeps_aside = False
+    at_once: int | None = None
+
+    def __init__(self, connection: Connection, hook: Hook = no_hook) -> None:
+        self._post, self._hook = Post(connection), hook
+        self._reports = Post(connection)  # a session of its own: reports are read beside what is sent
+        told = self._told = self._post.told
+        if not told.to:
+            raise DeclarationError("this connection does not say 'to' which mailbox", place=f"links.{connection.link}")
+        self.records = connection.records
+        self.limit = 2 * told.timeout
+        self._log = structlog.get_logger().bind(link=connection.link)
+        self._data: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"MeshOutlet({self._post.place!r})"
+
+    @property
+    def promise(self) -> str:
+        """What one effect means here."""
+        return "at least once: what has no answer is sent again with the same local id, by which a receiver drops it"
+
+    def ready(self) -> None:
+        """Unavailable when the mailbox cannot be used."""
+        _look(self._post, lambda client: client.handshake())
+
+    def stage(self, parcel: Parcel) -> str:
+        """Nothing is put aside."""
+        return ""
+
+    def send(self, parcels: Sequence[Parcel]) -> list[Answer]:
+        """Send in order; nothing more once MESH cannot be reached."""
+        answers: list[Answer] = []
+        end = monotonic() + self._told.timeout
+        for parcel in parcels:
+            answer = NotTried() if monotonic() > end else self._parcel(parcel)
+            answers.append(answer)
+            if isinstance(answer, Unavailable) and answer.whole:
+                break
+        return answers + [NotTried()] * (len(parcels) - len(answers))
+
+    def discard(self, parcel: Parcel) -> None:
+        """Nothing was put aside."""
+
+    def tidy(self, live: Callable[[str], bool]) -> int:
+        """Nothing was put aside."""
+        return 0
+
+    def close(self) -> None:
+        """End the session."""
+        self._post.close()
+
+    def returned(self) -> Iterator[Returned]:
+        """What could not be delivered, by the reports in our mailbox. Unavailable. Each must be `confirm`ed."""
+        workflow = self._told.workflow
+        try:
+            listed = _look(self._reports, lambda client: list(client.iterate_message_ids(workflow_filter=workflow)))
+            self._data &= set(listed)
+            for name in listed:
+                if name not in self._data:
+                    found = _look(self._reports, partial(_report, name=name))
+                    if found is None:
+                        self._data.add(name)
+                    else:
+                        yield found
+        finally:
+            self._reports.close()
+
+    def confirm(self, returned: Returned) -> None:
+        """The store has it: the report may go."""
+        _look(self._reports, lambda client: client.acknowledge_message(returned.name))
+
+    def _parcel(self, parcel: Parcel) -> Answer:
+        if not parcel.data:
+            return Refused(f"{self._post.place} takes no empty message")
+        about = {
+            "workflow_id": self._told.workflow,
+            "local_id": parcel.key.hex(),
+            "filename": f"{parcel.number:012d}-{parcel.key[:4].hex()}{parcel.suffix}",
+            "content_type": _TYPES.get(parcel.suffix, "application/octet-stream"),
+        }
+        try:
+            self._hook("send.before-bytes")
+            given = self._post.send(parcel.data, parcel.key, about)
+        except (Unavailable, Refused) as error:
+            return error
+        self._hook("answer.read")
+        return Sent(given)
+
+
+def _look(post: Post, act: Callable[[Any], Any]) -> Any:
+    """The same as `ask`; what is refused is waited for here, for nothing is sent."""
+    try:
+        return post.ask(act)
+    except Refused as error:
+        raise Unavailable(str(error), whole=True) from None
+
+
+def _report(client: Any, name: str) -> Returned | None:
+    """The report of that name; None for anything else. Errors of the library."""
+    message = client.retrieve_message(name)
+    message.close()
+    if (message.message_type or "").upper() != "REPORT":
+        return None
+    code = str(message.mex_header("statuscode", "") or "")
+    said = f" ({code})" if re.fullmatch(r"[A-Z0-9-]{1,8}", code) else ""
+    own = message.local_id or ""
+    return Returned(
+        name=name,
+        key=bytes.fromhex(own) if re.fullmatch(r"[0-9a-f]{32}", own) else b"",
+        reason=f"MESH took it and could not deliver it{said}: the other mailbox did not collect it, or is not there",
+    )
+
+
+__all__ = ["MeshOutlet"]

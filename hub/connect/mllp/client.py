@@ -1,0 +1,267 @@
+"""The outlet: one connection, one message at a time, and the next only after the ACK that names it.
+
+A message gets its control id (MSH-10) from its parcel before the store keeps it, so that it goes out with the same
+bytes however often: a receiver that knows control ids takes it once.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import select
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+
+import structlog
+
+from hub.connect.mllp import header
+from hub.connect.mllp.frame import Frames, TooLarge, framed
+from hub.connect.mllp.header import Header, Unreadable
+from hub.connect.mllp.told import read
+from hub.connect.port import Connection, Hook, no_hook
+from hub.connect.settings import client_context, untrusted
+from hub.connect.silence import Silence
+from hub.errors import DeclarationError, Refused, Unavailable
+from hub.message import Answer, NotTried, Parcel, Sent
+
+CONNECTING = 5.0
+"""Most seconds to wait for a connection."""
+_ACK = 1 << 20
+"""Most bytes of an answer."""
+_AROUND = (b"FHS", b"BHS", b"BTS", b"FTS")
+"""Segments of files and batches, which do not travel over MLLP here."""
+_GOOD, _REFUSED = ("AA", "CA"), ("AR", "CR")
+_FINAL = {*range(100, 104), *range(200, 206)}
+"""Codes of table 0357 that say something of the message; the others say that it may pass later."""
+
+
+class MllpOutlet:
+    """Messages to one system."""
+
+    records = 1
+    parcels = 20
+    keeps_aside = False
+    at_once: int | None = 1
+
+    def __init__(self, connection: Connection, hook: Hook = no_hook) -> None:
+        told = read(connection)
+        if told.to is None:
+            raise DeclarationError("this connection does not say where to", place=f"links.{connection.link}")
+        self._told, self._to, self._hook = told, told.to, hook
+        self.limit = 2 * told.timeout + CONNECTING
+        self._context = client_context(connection) if told.secure else None
+        self._place = f"links.{connection.link}: the system at 'to'"
+        self._log = structlog.get_logger().bind(link=connection.link)
+        self._wire: socket.socket | None = None
+        self._frames: Frames | None = None
+        self._strange = False
+        self._silence = Silence()
+
+    def __repr__(self) -> str:
+        return f"MllpOutlet({self._place!r})"
+
+    @property
+    def promise(self) -> str:
+        """What one effect means here."""
+        return (
+            "at least once: what has no answer is sent again with the same control id and bytes; one effect if the "
+            "receiver knows the control id, or the message is a full state"
+        )
+
+    def ready(self) -> None:
+        """Unavailable when there is no connection to be had."""
+        self._connected(monotonic() + CONNECTING)
+
+    def stage(self, parcel: Parcel) -> str:
+        """Give the messages their control ids, their time where they have none, and the names of both sides."""
+        own = base64.b32encode(parcel.key[:11]).decode().rstrip("=")
+        found = list(messages(parcel.data))
+        if all(_header(one) for one in found):
+            made = [self._stamped(one, own if n == 0 else f"{own}-{n + 1}") for n, one in enumerate(found)]
+            parcel.data = b"".join(made)
+        return ""
+
+    def send(self, parcels: Sequence[Parcel]) -> list[Answer]:
+        """Send in order; nothing more once the system cannot be reached, or no answer came."""
+        answers: list[Answer] = []
+        end = monotonic() + self._told.timeout
+        for parcel in parcels:
+            answer = NotTried() if monotonic() > end else self._parcel(parcel)
+            answers.append(answer)
+            if isinstance(answer, Unavailable) and answer.whole:
+                break
+        return answers + [NotTried()] * (len(parcels) - len(answers))
+
+    def discard(self, parcel: Parcel) -> None:
+        """Nothing was put aside."""
+
+    def tidy(self, live: Callable[[str], bool]) -> int:
+        """Nothing was put aside."""
+        return 0
+
+    def close(self) -> None:
+        """End the connection."""
+        wire, self._wire, self._frames = self._wire, None, None
+        if wire is not None:
+            wire.close()
+
+    def _stamped(self, message: bytes, own: str) -> bytes:
+        asked = _header(message)
+        assert asked is not None
+        fields = [*asked.fields, *[b""] * (12 - len(asked.fields))]
+        fields[9] = own.encode()
+        fields[6] = fields[6] or header.stamp()
+        for place, names in ((2, self._told.sender), (4, self._told.receiver)):
+            for n, one in enumerate(names):
+                fields[place + n] = one.encode()
+        if self._told.processing:
+            fields[10] = self._told.processing.encode()
+        _, rest = _split(message)
+        return b"MSH" + fields[0] + fields[0].join(fields[1:]) + b"\r" + rest
+
+    def _parcel(self, parcel: Parcel) -> Answer:
+        """Send the messages of a parcel; the first answer that is not good is the parcel's."""
+        found = list(messages(parcel.data))
+        if not found or not all(_header(one) for one in found):
+            return Refused(f"{self._place}: what is to be sent is no HL7 message: look at the link's adapter")
+        answer: Answer = NotTried()
+        end = monotonic() + self._told.timeout
+        for one in found:
+            try:
+                answer = self._message(one, parcel.key, end)
+            except (Unavailable, Refused) as error:
+                return error
+        return answer
+
+    def _message(self, message: bytes, key: bytes, end: float) -> Sent:
+        """One message and its ACK. Unavailable, Refused."""
+        asked = _header(message)
+        assert asked is not None
+        wire = self._connected(min(end, monotonic() + CONNECTING))
+        end = max(end, monotonic() + 0.1)
+        try:
+            self._hook("send.before-bytes")
+            wire.settimeout(end - monotonic())
+            wire.sendall(framed(message))
+            self._hook("send.after-bytes")
+            return self._acknowledged(asked, end)
+        except (OSError, TooLarge) as error:
+            self.close()  # a late answer must not be taken for that of another message
+            said = "no answer came in time" if isinstance(error, TimeoutError) else "the connection broke"
+            raise self._silence.unanswered(key, f"{self._place}: {said} after the message was sent") from None
+
+    def _acknowledged(self, asked: Header, end: float) -> Sent:
+        """Read until the answer that names this message. OSError, TooLarge: there is none. Unavailable, Refused."""
+        own = asked.field(10)
+        assert self._frames is not None
+        while True:
+            left = end - monotonic()
+            if left <= 0:
+                raise TimeoutError
+            reply = self._frames.next(left)
+            if reply is None:
+                raise ConnectionResetError
+            self._hook("answer.read")
+            said = _acknowledgement(reply)
+            if said is not None and said[1] == own:
+                self._silence.broken()
+                return self._meaning(said[0], reply, own.decode())
+            if not self._strange:
+                self._strange = True
+                self._log.warning("an answer that names another message was passed over")
+
+    def _meaning(self, code: str, reply: bytes, own: str) -> Sent:
+        """What an answer means. Unavailable, Refused."""
+        if code in _GOOD:
+            return Sent(f"{code} {own}")
+        number, at = _complaint(reply)
+        what = " ".join(word for word in (code, str(number or ""), f"at {at}" if at else "") if word)
+        if number in _FINAL or (code in _REFUSED and not number):
+            raise Refused(f"{self._place} will not have it ({what})")
+        raise Unavailable(f"{self._place} could not take it ({what})")
+
+    def _connected(self, end: float) -> socket.socket:
+        """The connection, a new one where there is none or it was ended. Unavailable."""
+        if self._wire is not None and not self._alive():
+            self.close()
+        if self._wire is None:
+            wait = max(end - monotonic(), 0.1)
+            try:
+                made = socket.create_connection(self._to, wait)
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._context is not None:
+                    made = self._context.wrap_socket(made, server_hostname=self._to[0])
+            except OSError as error:
+                raise Unavailable(f"{self._place}: {_reason(error)}", whole=True) from None
+            self._wire, self._frames = made, Frames(made, _ACK)
+        return self._wire
+
+    def _alive(self) -> bool:
+        """Whether the connection is open and silent. One that says something now, unasked, is begun anew."""
+        assert self._wire is not None
+        assert self._frames is not None
+        return not self._frames.waiting() and not select.select([self._wire], [], [], 0)[0]
+
+
+def messages(data: bytes) -> Iterator[bytes]:
+    """The messages of a file, each from its MSH; segments of batches are left out. Segments end in CR."""
+    lines = [line for line in re.split(rb"\r\n|\r|\n", data.removeprefix(b"\xef\xbb\xbf")) if line.strip()]
+    lines = [line for line in lines if line[:3] not in _AROUND]
+    starts = [n for n, line in enumerate(lines) if line.startswith(b"MSH")]
+    if not lines:
+        return
+    if not starts or starts[0]:  # what stands before the first is a message without a header
+        starts = [0, *starts]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        yield b"".join(line + b"\r" for line in lines[start:end])
+
+
+def _split(message: bytes) -> tuple[bytes, bytes]:
+    first, _, rest = message.partition(b"\r")
+    return first, rest
+
+
+def _header(message: bytes) -> Header | None:
+    try:
+        return header.read(message)
+    except Unreadable:
+        return None
+
+
+def _acknowledgement(reply: bytes) -> tuple[str, bytes] | None:
+    """The code and the control id that an ACK names; None for what is none."""
+    asked = _header(reply)
+    for line in re.split(rb"[\r\n]+", reply) if asked else ():
+        if asked and line.startswith(b"MSA" + asked.separator):
+            fields = line.split(asked.separator)
+            return fields[1].decode("ascii", "replace").strip(), fields[2].strip() if len(fields) > 2 else b""
+    return None
+
+
+def _complaint(reply: bytes) -> tuple[int, str]:
+    """The code (table 0357) and the place of the first ERR, 0 and "" where it does not say. Never a value."""
+    asked = _header(reply)
+    for line in re.split(rb"[\r\n]+", reply) if asked else ():
+        if asked and line.startswith(b"ERR" + asked.separator):
+            fields = [*line.split(asked.separator), b"", b"", b""]
+            parts = [re.split(rb"[&]", one) for one in fields[1].split(asked.signs[:1])]
+            old = len(parts) > 3 and parts[3] != [b""]
+            code = parts[3][0] if old else fields[3].split(asked.signs[:1])[0]
+            at = fields[1] if old else fields[2]
+            found = re.match(rb"[A-Z][A-Z0-9]{2}(\^\d{1,3}){0,2}", at.replace(asked.signs[:1], b"^"))
+            return int(code) if re.fullmatch(rb"\d{1,3}", code) else 0, found[0].decode() if found else ""
+    return 0, ""
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no connection in time"
+    if isinstance(error, socket.gaierror):
+        return "there is no machine of that name"
+    return untrusted(error) or (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
+
+
+__all__ = ["MllpOutlet", "messages"]

@@ -1,0 +1,86 @@
+"""How long it takes to say what failed and why, with very much parked, on both databases."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from hub.seal import Keyring, new_ring
+from hub.store import Store
+from tests.backlog import fill
+from tests.nodes import NodeError, Postgres
+
+PARKED, CHILDREN, KINDS, CLOSED = 100_000, 20_000, 40, 200_000
+BAR = 1.0
+"""Seconds for the list of causes."""
+ROUNDS = 5
+TOML = """
+[hub]
+store = "{store}"
+queue = "local"
+keys = "keys.toml"
+[links.ics]
+adapter = "cin_census"
+connection = {{ kind = "folder", in = "in" }}
+[links.index]
+adapter = "contactpoint"
+connection = {{ kind = "folder", out = "out/index" }}
+[links.ssd]
+adapter = "ssd"
+connection = {{ kind = "folder", out = "out/ssd" }}
+[[routes]]
+from = "ics"
+to = ["index", "ssd"]
+"""
+CALL = "from hub.cli import main; main()"
+
+
+def measure(folder: Path) -> None:
+    """Print the best time of the list and of the status: asked of the store, and as commands with their start."""
+    print(f"\n{PARKED:,} parked messages of {CHILDREN:,} children, {KINDS} causes; {CLOSED:,} that were sent")
+    _measure("SQLite", f"sqlite:///{folder / 'failures.db'}", folder)
+    try:
+        with Postgres() as postgres:
+            _measure("PostgreSQL", postgres.database(), folder)
+    except NodeError as error:
+        print(f"not measured: {error}")
+
+
+def _measure(name: str, url: str, folder: Path) -> None:
+    home = folder / name
+    for place in (home / "in", home / "out" / "index", home / "out" / "ssd"):
+        place.mkdir(parents=True)
+    (home / "hub.toml").write_text(TOML.format(store=url))
+    (home / "keys.toml").write_text(new_ring("bench"))
+    (home / "keys.toml").chmod(0o600)
+    Store.upgrade(url)
+    store = Store.open(url, Keyring.parse((home / "keys.toml").read_text()))
+    fill(store, parked=PARKED, children=CHILDREN, kinds=KINDS, closed=CLOSED)
+    asked = [_best(store.failures), _best(store.status)]
+    store.close()
+    called = [_best(partial(_call, home, word)) for word in ("failures", "status", "--help")]
+    met = "met" if asked[0] <= BAR else "NOT met"
+    print(f"{name}: causes {asked[0]:.2f} s (bar {BAR:.0f} s, {met}), status {asked[1]:.2f} s;")
+    print(f"    as commands: failures {called[0]:.2f} s, status {called[1]:.2f} s, --help {called[2]:.2f} s")
+
+
+def _best(act: Callable[[], object]) -> float:
+    found = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        act()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def _call(home: Path, word: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", CALL, word]
+    ran = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    if ran.returncode == 2:
+        raise RuntimeError(ran.stderr)

@@ -1,0 +1,338 @@
+"""MESH, against NHS England's own sandbox: taken once it is kept, and told of what never got there."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from mesh_client import MeshClient
+from structlog.testing import capture_logs
+
+from hub.connect import Connection, faults, occupies, open_inlet, open_outlet
+from hub.connect.port import no_hook
+from hub.errors import Refused, Unanswered, Unavailable
+from hub.message import NotTried, Parcel, Sent
+from tests.forks import Killer, start
+from tests.peers import mesh
+from tests.test_flow_faults import Home, child, link, until
+from tests.wards import free_port
+from tests.webs import Asked, Told, Web
+
+SECRET = "Zanzibarcanary"
+OURS, THEIRS = "X26ABC1", "X26ABC2"
+FLOW = "ICS_TEST"
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a sandbox for this file's tests."""
+    program, url = mesh(tmp_path_factory.mktemp("mesh") / "log")
+    yield url
+    program.close()
+
+
+@pytest.fixture
+def server(sandbox: str) -> str:
+    """The sandbox with empty mailboxes."""
+    requests.delete(f"{sandbox}/messageexchange/admin/reset", timeout=10).raise_for_status()
+    return sandbox
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[Any], Any]]:
+    """Closes what it was given, at the end."""
+    things: list[Any] = []
+
+    def keep(thing: Any) -> Any:
+        things.append(thing)
+        return thing
+
+    yield keep
+    for thing in reversed(things):
+        thing.close()
+
+
+def connection(server: str, mailbox: str = OURS, **more: Any) -> Connection:
+    told = {"server": server, "mailbox": mailbox, "password": "password", "shared_key": "TestKey", "timeout": 5, **more}
+    asked = Connection("mesh", "mesh", told)
+    assert faults(asked) == []
+    return asked
+
+
+def outlet(server: str, hook: Callable[[str], None] = no_hook, **more: Any) -> Any:
+    return open_outlet(connection(server, **{"to": THEIRS, "workflow": FLOW, **more}), hook)
+
+
+def inlet(server: str, hook: Callable[[str], None] = no_hook, **more: Any) -> Any:
+    return open_inlet(connection(server, THEIRS, **more), hook)
+
+
+def client(server: str, mailbox: str) -> MeshClient:
+    return MeshClient(server, mailbox, "password", shared_key=b"TestKey", max_retries=0)
+
+
+def parcel(n: int = 1, data: bytes = b"<a/>", suffix: str = ".xml") -> Parcel:
+    return Parcel(key=n.to_bytes(16, "big"), target="mesh", numbers=[n], data=data, suffix=suffix, number=n)
+
+
+def drained(source: Any) -> list[tuple[str, bytes]]:
+    found = []
+    for arrival in source.fetch():
+        with arrival.document.open() as stream:
+            found.append((arrival.document.name, stream.read()))
+        source.settle(arrival)
+    return found
+
+
+# Against the sandbox
+
+
+def test_a_parcel_reaches_another_mailbox_and_is_acknowledged_there(server: str, opened: Any) -> None:
+    target = opened(outlet(server))
+    target.ready()
+    [told] = target.send([parcel(7)])
+    assert isinstance(told, Sent)
+    with client(server, OURS) as ours:
+        assert ours.track_message(told.receipt)["status"].lower() == "accepted"
+        [arrival] = list((source := opened(inlet(server, workflow=FLOW))).fetch())
+        assert (arrival.name, arrival.document.name) == (told.receipt, "000000000007-00000000.xml")
+        assert ours.track_message(told.receipt)["status"].lower() == "accepted", (
+            "it is not acknowledged before it is kept"
+        )
+        source.settle(arrival)
+        tracked = ours.track_message(told.receipt)
+    assert tracked["status"].lower() == "acknowledged"
+    assert (tracked["local_id"], tracked["workflow_id"]) == (parcel(7).key.hex(), FLOW)
+
+
+def test_messages_come_in_order_each_once(server: str, opened: Any) -> None:
+    target, source = opened(outlet(server)), opened(inlet(server))
+    told = target.send([parcel(n, b"<a>%d</a>" % n) for n in range(1, 11)])
+    assert all(isinstance(one, Sent) for one in told)
+    assert [data for _, data in drained(source)] == [b"<a>%d</a>" % n for n in range(1, 11)]
+    assert drained(source) == []
+    assert not source.pending()
+
+
+def test_what_is_large_goes_in_parts_and_compressed(server: str, opened: Any) -> None:
+    """As bytes that do not compress and as bytes that do, over many parts."""
+    for n, data in enumerate((random.Random(5).randbytes(300_000), b"<a>record</a>" * 50_000), 1):
+        for compress in (True, False):
+            target = opened(outlet(server, chunk=0.05, compress=compress))
+            assert isinstance(target.send([parcel(n, data)])[0], Sent)
+            [(_, came)] = drained(opened(inlet(server)))
+            assert hashlib.sha256(came).digest() == hashlib.sha256(data).digest()
+
+
+def test_what_its_sender_compressed_is_unpacked_within_bounds(server: str, opened: Any) -> None:
+    with client(server, OURS) as ours:
+        ours.send_message(
+            THEIRS, gzip.compress(b"<a/>"), workflow_id="OTHER", compressed=True, filename=f"{SECRET}/x.xml"
+        )
+        ours.send_message(THEIRS, gzip.compress(b"x" * 5_000_000), workflow_id="OTHER", compressed=True)
+        ours.send_message(THEIRS, b"y" * 2_000_000, workflow_id="OTHER")
+        ours.send_message(THEIRS, gzip.compress(b"as it is"), workflow_id="OTHER", filename="a.gz")
+    with capture_logs() as logs:
+        first, last = drained(opened(inlet(server, largest=1)))
+    assert first == (f"{SECRET}_x.xml", b"<a/>")
+    assert gzip.decompress(last[1]) == b"as it is"
+    assert [one["event"] for one in logs] == ["a message is too large and stays in the mailbox"] * 2
+    assert SECRET not in str(logs)
+
+
+def test_only_messages_of_the_workflow_are_taken(server: str, opened: Any) -> None:
+    assert isinstance(opened(outlet(server, workflow="OTHER")).send([parcel(1, b"other")])[0], Sent)
+    assert isinstance(opened(outlet(server)).send([parcel(2, b"ours")])[0], Sent)
+    assert [data for _, data in drained(opened(inlet(server, workflow=FLOW)))] == [b"ours"]
+    assert [data for _, data in drained(opened(inlet(server)))] == [b"other"]
+
+
+def test_what_was_not_kept_is_given_again_under_the_same_name(server: str, opened: Any) -> None:
+    opened(outlet(server)).send([parcel(1), parcel(2)])
+    source = opened(inlet(server))
+    first = next(source.fetch())
+    assert source.pending()
+    second = next(source.fetch())
+    assert first.name == second.name
+    assert len(drained(source)) == 2
+
+
+@pytest.mark.parametrize("step", ["settle.before", "settle.after"])
+def test_killed_while_it_settles_nothing_is_lost(server: str, opened: Any, tmp_path: Path, step: str) -> None:
+    opened(outlet(server)).send([parcel(n, b"%d" % n) for n in range(1, 4)])
+
+    def keep(source: Any) -> None:
+        for arrival in source.fetch():
+            with arrival.document.open() as stream:
+                (tmp_path / arrival.name).write_bytes(stream.read())  # the same name is the same document
+            source.settle(arrival)
+
+    assert start(lambda: keep(inlet(server, Killer(step, 2))))() is None
+    keep(opened(inlet(server)))
+    assert sorted(one.read_bytes() for one in tmp_path.iterdir()) == [b"1", b"2", b"3"]
+    assert drained(opened(inlet(server))) == []
+
+
+@pytest.mark.parametrize("step", ["send.before-bytes", "answer.read"])
+def test_killed_while_sending_it_goes_again_with_the_same_local_id(server: str, opened: Any, step: str) -> None:
+    assert start(lambda: outlet(server, Killer(step)).send([parcel(5)]))() is None
+    assert isinstance(opened(outlet(server)).send([parcel(5)])[0], Sent)
+    with client(server, THEIRS) as theirs:
+        came = list(theirs.iterate_all_messages())
+    assert {one.local_id for one in came} == {parcel(5).key.hex()}
+    assert len(came) == (1 if step == "send.before-bytes" else 2)
+
+
+def test_a_mailbox_that_is_not_there_is_the_targets_trouble(server: str, opened: Any) -> None:
+    told = opened(outlet(server, to="X26NONE")).send([parcel(1), parcel(2)])
+    assert [type(one) for one in told] == [Unavailable, NotTried]
+    assert told[0].whole
+    assert "look at 'to' and 'workflow' (12)" in str(told[0])
+
+
+def test_a_wrong_password_is_the_targets_trouble(server: str, opened: Any) -> None:
+    told = opened(outlet(server, password="wrong")).send([parcel(1)])[0]
+    assert (type(told), told.whole) == (Unavailable, True)
+    assert "does not let us in" in str(told)
+    with pytest.raises(Unavailable, match="does not let us in"):
+        drained(opened(inlet(server, password="wrong")))
+    with pytest.raises(Unavailable, match="does not let us in"):
+        opened(inlet(server, password="wrong")).ready()
+
+
+def report(server: str, sent: Parcel, **more: Any) -> None:
+    """What MESH puts into our mailbox when nobody collected a message within five days."""
+    told = {
+        "mailbox_id": OURS,
+        "code": "14",
+        "description": f"Message not collected by recipient after 5 days {SECRET}",
+        "workflow_id": FLOW,
+        "local_id": sent.key.hex(),
+        "file_name": f"{sent.number:012d}-{sent.key[:4].hex()}.xml",
+        **more,
+    }
+    requests.post(f"{server}/messageexchange/admin/report", json=told, timeout=10).raise_for_status()
+
+
+def test_reports_of_what_was_not_delivered_are_told_once_and_are_no_documents(server: str, opened: Any) -> None:
+    with client(server, THEIRS) as theirs:
+        theirs.send_message(OURS, b"<mail/>", workflow_id=FLOW)
+    report(server, parcel(9))
+    report(server, parcel(9), local_id=SECRET, file_name=SECRET, code=SECRET)
+    target = opened(outlet(server))
+    first, second = target.returned()
+    assert (first.key, second.key) == (parcel(9).key, b"")
+    assert "could not deliver it (14)" in first.reason
+    assert SECRET not in first.reason + second.reason
+    source = opened(open_inlet(connection(server)))
+    assert [data for _, data in drained(source)] == [b"<mail/>"]
+    for one in (first, second):
+        target.confirm(one)
+    assert list(target.returned()) == []
+
+
+def test_a_record_goes_through_a_hub_to_another_mailbox_and_its_failure_comes_back(server: str, tmp_path: Path) -> None:
+    told = f'kind = "mesh", server = "{server}", password = "${{PASSWORD}}", shared_key = "TestKey"'
+    links = (
+        link("ics", "canonical", 'kind = "folder", in = "in", settle = 0')
+        + link("trust", "canonical", f'{told}, mailbox = "{OURS}", to = "{THEIRS}", workflow = "{FLOW}"')
+        + link("theirs", "canonical", f'{told}, mailbox = "{THEIRS}", workflow = "{FLOW}"', "poll = 0.2")
+        + link("ours", "canonical", 'kind = "folder", out = "out"')
+        + '[[routes]]\nfrom = "ics"\nto = ["trust"]\n[[routes]]\nfrom = "theirs"\nto = ["ours"]\n'
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PASSWORD", "password")
+        home = Home(tmp_path, links)
+        home.drop("1.jsonl", [child("c1")])
+        home.start()
+        try:
+            until(lambda: len(home.sent()) == 1)
+            assert home.sent()[0]["source"]["id"] == "c1"  # type: ignore[index]
+            home.stop()
+            store = home.open_store()
+            trace = store.trace(1)
+            assert trace is not None
+            assert trace.state == "sent"
+            report(server, Parcel(trace.id, "trust", [1], b"", number=trace.parcel or 0))
+            store.close()
+            home.run("run", "--once")
+            failures = json.loads(home.run("failures", "--json").stdout)
+            assert "could not deliver it (14)" in str(failures)
+            assert SECRET.encode() not in home.logs()
+        finally:
+            home.processes[0].kill()
+
+
+# Against a server that misbehaves
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "whole", "words"),
+    [
+        (Told(403), Unavailable, True, "does not let us in"),
+        (Told(503, headers={"Retry-After": "9"}), Unavailable, True, "takes nothing now (503)"),
+        (Told(429), Unavailable, True, "takes nothing now (429)"),
+        (Told(500), Unanswered, False, "failed while it had a message (500)"),
+        (Told(cut=True), Unanswered, False, "the connection broke"),
+        (Told(wait=9), Unanswered, False, "no answer came in time"),
+        (Told(202, b"nothing"), Unanswered, False, ""),
+        (Told(417, {"errorCode": "12", "errorDescription": SECRET}), Unavailable, True, "(12)"),
+        (Told(417, {"errorCode": "06", "errorDescription": SECRET}), Refused, False, "(06)"),
+        (Told(417, {"detail": [{"code": SECRET, "msg": SECRET}]}), Refused, False, "will not have it"),
+    ],
+)
+def test_what_an_answer_means(opened: Any, told: Told, kind: type, whole: bool, words: str) -> None:
+    web = opened(Web(lambda asked: told if asked.path.endswith("/outbox") else Told(200, {})))
+    answer = opened(outlet(web.url, timeout=1)).send([parcel()])[0]
+    assert type(answer) is kind
+    assert getattr(answer, "whole", False) is whole
+    assert words in str(answer)
+    assert SECRET not in str(answer)
+    assert sum(asked.path.endswith("/outbox") for asked in web.got) == 1
+    assert "password" not in str([asked.headers for asked in web.got])
+
+
+def test_no_connection_is_the_targets_trouble(opened: Any) -> None:
+    told = opened(outlet(f"http://127.0.0.1:{free_port()}")).send([parcel(1), parcel(2)])
+    assert [type(one) for one in told] == [Unavailable, NotTried]
+    assert "no connection" in str(told[0])
+
+
+def test_a_part_that_is_lost_leaves_the_message_unanswered(opened: Any) -> None:
+    def tell(asked: Asked) -> Told:
+        return Told(500) if asked.path.endswith("/2") else Told(202, {"message_id": "M1"})
+
+    web = opened(Web(tell))
+    assert type(opened(outlet(web.url, chunk=0.001)).send([parcel(1, b"x" * 3000)])[0]) is Unanswered
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "words"),
+    [
+        ({"server": "test"}, "server", "'live', 'int', 'dep'"),
+        ({"server": "http://mesh.example.org"}, "server", "without TLS"),
+        ({"server": "live"}, "cert", "asks for a certificate"),
+        ({"mailbox": "X 1"}, "mailbox", "a mailbox"),
+        ({"to": THEIRS}, "workflow", "must say its workflow"),
+        ({"largest": "9"}, "largest", "a number"),
+        ({"cert": "none.pem"}, "cert", "no such file"),
+        ({"secret": "x"}, "secret", "nothing here is called"),
+        ({"password": ""}, "password", "not empty"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_said(settings: dict[str, Any], key: str, words: str) -> None:
+    good = {"server": "https://a", "mailbox": OURS, "password": "p", "shared_key": "k"}
+    assert faults(Connection("mesh", "mesh", good)) == []
+    found = faults(Connection("mesh", "mesh", {**good, **settings}))
+    assert any(one.key == key and words in one.reason for one in found), found
+    assert occupies(connection("https://a")) == {"mailbox": f"mailbox {OURS} "}

@@ -1,0 +1,84 @@
+"""ADT messages through a whole hub over MLLP: killed in the middle, nothing is lost and nothing doubled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.test_flow_faults import Home, link, until
+from tests.wards import Receiver, Sender, adt, control, free_port
+
+COUNT = 1000
+
+
+@pytest.fixture
+def homes() -> Iterator[list[Home]]:
+    made: list[Home] = []
+    yield made
+    for home in made:
+        for process in home.processes:
+            process.kill()
+            process.wait()
+
+
+def deliver(home: Home, port: int, messages: list[bytes], *, kill_at: int) -> list[str]:
+    """Send messages as a hospital does, each until it is answered AA; the hub is killed once on the way. The codes."""
+    sender: Sender | None = None
+    codes: list[str] = []
+    for n, message in enumerate(messages):
+        while True:
+            try:
+                sender = sender or Sender(port)
+                if n == kill_at and len(home.processes) == 1:
+                    home.processes[0].kill()
+                    home.processes[0].wait()
+                    home.start()
+                ack = str(sender.send(message).segment("MSA")[1])
+            except (ConnectionError, OSError):
+                sender = None
+                time.sleep(0.1)
+                continue
+            codes.append(ack)
+            if ack == "AA":
+                break
+    sender.close() if sender else None
+    return codes
+
+
+def test_a_thousand_adt_messages_arrive_each_once_though_the_hub_is_killed(tmp_path: Path, homes: list[Home]) -> None:
+    port = free_port()
+    links = link("ward", "tests.wards", f'kind = "mllp", listen = "127.0.0.1:{port}"') + link(
+        "ours", "canonical", 'kind = "folder", out = "out"'
+    )
+    home = Home(tmp_path, links + '[[routes]]\nfrom = "ward"\nto = ["ours"]\n')
+    homes.append(home)
+    home.start()
+    codes = deliver(home, port, [adt(f"m{n}", f"c{n}") for n in range(COUNT)], kill_at=COUNT // 3)
+    assert codes.count("AA") == COUNT
+    until(lambda: len(home.sent()) >= COUNT, 60)
+    arrived = sorted(one["source"]["id"] for one in home.sent())  # type: ignore[index]
+    assert arrived == sorted(f"c{n}" for n in range(COUNT)), "each child's once, in any order"
+    home.stop()
+
+
+def test_messages_go_on_to_another_hospital_in_order(tmp_path: Path, homes: list[Home]) -> None:
+    """In over MLLP and out over MLLP, the hub killed on the way; each message has a control id of its own."""
+    port, ward = free_port(), Receiver()
+    links = link("ward", "tests.wards", f'kind = "mllp", listen = "127.0.0.1:{port}"') + link(
+        "other", "tests.wards", f'kind = "mllp", to = "127.0.0.1:{ward.port}", timeout = 2, sender = ["ICSHUB"]'
+    )
+    home = Home(tmp_path, links + '[[routes]]\nfrom = "ward"\nto = ["other"]\n')
+    homes.append(home)
+    home.start()
+    names = [f"Example{n}" for n in range(30)]
+    deliver(home, port, [adt(f"m{n}", "c1", family=name) for n, name in enumerate(names)], kill_at=10)
+    until(lambda: any(b"Example29" in one for one in ward.took), 30)
+    home.stop()
+    ward.close()
+    seen = [next(n for n, name in enumerate(names) if name.encode() + b"\r" in one) for one in ward.took]
+    assert seen == sorted(seen), "full states: some may be superseded, none overtaken"
+    assert len({control(one) for one in ward.took}) == len(set(ward.took))
+    assert all(one.startswith(b"MSH|^~\\&|ICSHUB|") for one in ward.took)
