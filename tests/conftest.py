@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hub.store import Store
+from tests import stores
 from tests.nodes import NodeError, Postgres, Rabbit
 
 Node = TypeVar("Node", Rabbit, Postgres)
@@ -71,3 +73,35 @@ def running(make: type[Node]) -> Node:
     except NodeError as error:
         pytest.fail(str(error), pytrace=False)
     return node
+
+
+@pytest.fixture(scope="session")
+def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> stores.Places:
+    """Empty stores on both databases."""
+    return stores.Places(postgres, tmp_path_factory.mktemp("stores"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, places: stores.Places) -> Iterator[Store]:
+    """An empty store, on one database and then on the other."""
+    yield from stores.opened(places.new(request.param))
+
+
+@pytest.fixture
+def council(store: Store) -> stores.Council:
+    """A council that keeps, claims and sends in that store."""
+    return stores.Council(store)
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[Any], Any]]:
+    """Closes what it was given, at the end."""
+    things: list[Any] = []
+
+    def keep(thing: Any) -> Any:
+        things.append(thing)
+        return thing
+
+    yield keep
+    for thing in reversed(things):
+        thing.close()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,7 @@ from hub.pipeline.reading import child_name
 from hub.store import Store
 from tests import council as councils
 from tests.council import CANARY, COMMAND, INDEX, ROOT, spoiled
-from tests.nodes import Postgres
-from tests.stores import RING, Council, Places, opened
-
-
-@pytest.fixture(scope="module")
-def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("stores"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, places: Places) -> Iterator[Store]:
-    yield from opened(places.new(request.param))
-
-
-@pytest.fixture
-def council(store: Store) -> Council:
-    return Council(store)
+from tests.stores import RING, Council
 
 
 @pytest.fixture

@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from hub.store import Outcome, Store
 from tests.backlog import fill
-from tests.nodes import Postgres
-from tests.stores import AWAY, BROKEN, REFUSED, Council, Places, opened
-
-
-@pytest.fixture(scope="module")
-def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("stores"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, places: Places) -> Iterator[Store]:
-    yield from opened(places.new(request.param))
-
-
-@pytest.fixture
-def council(store: Store) -> Council:
-    return Council(store)
+from tests.stores import AWAY, BROKEN, REFUSED, Council
 
 
 def test_a_hundred_thousand_parked_messages_are_counted_right(store: Store) -> None:

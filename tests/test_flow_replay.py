@@ -32,7 +32,6 @@ from hub.store import Choice, Store
 from hub.store.statements import Sql
 from hub.wire import Document
 from tests.faults.sources import nhs_number
-from tests.nodes import Postgres
 from tests.stores import RING, Places
 
 CANONICAL = find("canonical")
@@ -240,11 +239,6 @@ class Works:
         """Every message's state."""
         last = self.store.highest_number()
         return {number: self.store.trace(number).state for number in range(1, last + 1)}
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("stores"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -6,7 +6,7 @@ import json
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -30,20 +30,6 @@ from tests.webs import Asked, Resources, Told, Web
 
 SECRET = "Zanzibarcanary"
 NUMBER = "9990001006"
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[[Any], Any]]:
-    """Closes what it was given, at the end."""
-    things: list[Any] = []
-
-    def keep(thing: Any) -> Any:
-        things.append(thing)
-        return thing
-
-    yield keep
-    for thing in reversed(things):
-        thing.close()
 
 
 def connection(home: Path = Path(), records: int = 1, **settings: Any) -> Connection:
@@ -393,6 +379,20 @@ def test_a_resource_that_cannot_be_told_from_others_is_refused(opened: Any, reso
     assert type(told) is Refused
     assert words in str(told)
     assert web.got == []
+
+
+def test_an_id_that_is_a_number_of_the_person_goes_into_no_url(opened: Any) -> None:
+    """As at the PDS, where a patient's id is the NHS number."""
+    server = Resources()
+    server.held[NUMBER] = 1, {**patient("other"), "id": NUMBER}
+    web = opened(Web(server))
+    for resource in (patient(id=NUMBER), patient()):
+        told = one(opened(outlet(web.url, "resource")), parcel(1, resource))
+        assert type(told) is Refused
+        assert "goes into no URL" in str(told)
+        assert NUMBER not in str(told)
+    assert all(NUMBER not in each.path for each in web.got)
+    assert server.held[NUMBER][1]["gender"] == "other"
 
 
 def test_two_resources_there_with_one_identifier_are_not_chosen_between(opened: Any) -> None:

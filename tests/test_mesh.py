@@ -45,20 +45,6 @@ def server(sandbox: str) -> str:
     return sandbox
 
 
-@pytest.fixture
-def opened() -> Iterator[Callable[[Any], Any]]:
-    """Closes what it was given, at the end."""
-    things: list[Any] = []
-
-    def keep(thing: Any) -> Any:
-        things.append(thing)
-        return thing
-
-    yield keep
-    for thing in reversed(things):
-        thing.close()
-
-
 def connection(server: str, mailbox: str = OURS, **more: Any) -> Connection:
     told = {"server": server, "mailbox": mailbox, "password": "password", "shared_key": "TestKey", "timeout": 5, **more}
     asked = Connection("mesh", "mesh", told)

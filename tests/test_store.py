@@ -23,21 +23,6 @@ from tests.nodes import Postgres
 from tests.stores import AWAY, BROKEN, REFUSED, RING, Council, Places, numbered, opened
 
 
-@pytest.fixture(scope="module")
-def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("stores"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, places: Places) -> Iterator[Store]:
-    yield from opened(places.new(request.param))
-
-
-@pytest.fixture
-def council(store: Store) -> Council:
-    return Council(store)
-
-
 def numbers(messages: list[Message]) -> list[int]:
     return [one.number for one in messages]
 

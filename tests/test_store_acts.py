@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,26 +12,10 @@ from hub.errors import DeclarationError
 from hub.message import Cause
 from hub.store import Choice, Due, Incoming, Outcome, Store
 from hub.store.aside import listing
-from tests.nodes import Postgres
-from tests.stores import AWAY, BROKEN, REFUSED, Council, Places, numbered, opened
+from tests.stores import AWAY, BROKEN, REFUSED, Council, numbered
 
 BOTH = ("ssd", "index")
 WHO = "ann"
-
-
-@pytest.fixture(scope="module")
-def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("stores"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, places: Places) -> Iterator[Store]:
-    yield from opened(places.new(request.param))
-
-
-@pytest.fixture
-def council(store: Store) -> Council:
-    return Council(store)
 
 
 def start(store: Store, *numbers: int, **more: object) -> int:

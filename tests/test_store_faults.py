@@ -30,11 +30,6 @@ from tests.nodes import Postgres
 from tests.stores import AWAY, BROKEN, NEWER, PLAIN, REFUSED, RING, Council, Places, opened
 
 
-@pytest.fixture(scope="module")
-def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("faults"))
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, places: Places) -> str:
     return places.new(request.param)

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from hub.errors import DeclarationError
 from hub.store import Outcome, Store
-from tests.nodes import Postgres
-from tests.stores import REFUSED, Council, Places, opened
+from tests.stores import REFUSED, Council
 
 WHO = "ann"
-
-
-@pytest.fixture(scope="module")
-def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("stores"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, places: Places) -> Iterator[Store]:
-    yield from opened(places.new(request.param))
 
 
 @pytest.fixture

@@ -20,11 +20,6 @@ from tests.stores import AWAY, RING, Council, Places, numbered, opened
 STEPS = [f"T{step}.{side}" for step in range(1, 7) for side in ("before-commit", "after-commit")]
 
 
-@pytest.fixture(scope="module")
-def places(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return Places(postgres, tmp_path_factory.mktemp("races"))
-
-
 class Crash(BaseException):
     """The process ends here; a BaseException, so that nothing on the way can make good of it."""
 

@@ -159,7 +159,7 @@ def _connection(name: str, table: Table, place: _Place, adapter: Adapter | None,
         if key != "kind":
             settings[key] = value
     if "kind" not in told.told:
-        told.wrong("", f"this connection has no 'kind': {' or '.join(connect.KINDS)}, or a class by its dotted path")
+        told.wrong("", f"this connection has no 'kind': {' or '.join(connect.WAYS)}, or a class by its dotted path")
         return None
     records = min(batch, adapter.limit or batch) if adapter else batch
     tables = adapter is not None and not adapter.suffix

@@ -14,9 +14,8 @@ from typing import Any, cast
 from hub.connect.port import Arrival, Connection, Fault, Hook, Inlet, Outlet, no_hook
 from hub.errors import DeclarationError
 
-KINDS = ("folder", "http", "mesh", "mllp")
 WAYS = {"folder": ("in", "out"), "http": ("search", "send"), "mesh": ("mailbox", "to"), "mllp": ("listen", "to")}
-"""By kind: the setting that makes it fetch, and the one that makes it send."""
+"""Of each kind that ships the setting that makes it fetch, and the one that makes it send."""
 
 
 def open_inlet(connection: Connection, hook: Hook = no_hook) -> Inlet:
@@ -37,14 +36,14 @@ def open_outlet(connection: Connection, hook: Hook = no_hook) -> Outlet:
 
 def fetches(connection: Connection) -> bool:
     """Whether documents can come over it."""
-    kind = _shipped(connection)
-    return bool(kind.fetches(connection)) if kind else hasattr(_own(connection.kind), "fetch")
+    way = WAYS.get(connection.kind)
+    return way[0] in connection.settings if way else hasattr(_own(connection.kind), "fetch")
 
 
 def sends(connection: Connection) -> bool:
     """Whether parcels can go over it."""
-    kind = _shipped(connection)
-    return bool(kind.sends(connection)) if kind else hasattr(_own(connection.kind), "send")
+    way = WAYS.get(connection.kind)
+    return way[1] in connection.settings if way else hasattr(_own(connection.kind), "send")
 
 
 def faults(connection: Connection) -> list[Fault]:
@@ -79,14 +78,14 @@ def occupies(connection: Connection) -> dict[str, str]:
 def _shipped(connection: Connection) -> Any:
     """The module of a kind that ships, None for a council's own. It is imported only for who asks: each has its
     library, and a command that only looks must be quick."""
-    return importlib.import_module(f"hub.connect.{connection.kind}") if connection.kind in KINDS else None
+    return importlib.import_module(f"hub.connect.{connection.kind}") if connection.kind in WAYS else None
 
 
 def _own(kind: str) -> Any:
     """A council's own class. DeclarationError when there is none."""
     module_name, _, name = kind.rpartition(".")
     if not module_name:
-        known = ", ".join(repr(one) for one in KINDS)
+        known = ", ".join(repr(one) for one in WAYS)
         raise DeclarationError(
             f"there is no connection of kind {kind!r}; there are: {known}, or a class by dotted path"
         )
@@ -102,7 +101,6 @@ def _own(kind: str) -> Any:
 
 
 __all__ = [
-    "KINDS",
     "WAYS",
     "Arrival",
     "Connection",

@@ -104,16 +104,6 @@ def occupies(connection: Connection) -> dict[str, str]:
     return {key: os.path.realpath(connection.home / connection.settings[key]) for key in keys}
 
 
-def fetches(connection: Connection) -> bool:
-    """Whether documents can come over it."""
-    return "in" in connection.settings
-
-
-def sends(connection: Connection) -> bool:
-    """Whether parcels can go over it."""
-    return "out" in connection.settings
-
-
 def notes(connection: Connection) -> list[str]:
     """What is allowed and worth saying."""
     return []
@@ -133,4 +123,4 @@ def open_outlet(connection: Connection, hook: Hook) -> Outlet:
     return FolderOutlet(connection, hook)
 
 
-__all__ = ["Folder", "faults", "fetches", "notes", "occupies", "open_inlet", "open_outlet", "read", "sends"]
+__all__ = ["Folder", "faults", "notes", "occupies", "open_inlet", "open_outlet", "read"]

@@ -6,12 +6,15 @@ A link is fetched from by an `Inlet` and sent to by an `Outlet`; both are made f
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
-from hub.message import Answer, Parcel
+from hub.errors import Unavailable
+from hub.message import Answer, NotTried, Parcel
 from hub.wire import Document
 
 Hook = Callable[[str], None]
@@ -164,4 +167,39 @@ class Outlet(Protocol):
         ...
 
 
-__all__ = ["Arrival", "Connection", "Fault", "Hook", "Inlet", "Outlet", "Returned", "no_hook"]
+class OneByOne(ABC):
+    """An outlet that puts nothing aside and sends its parcels one after another, each with an answer of its own."""
+
+    keeps_aside = False
+    seconds: float
+    """Within which a parcel is begun; what comes later is not tried."""
+
+    @abstractmethod
+    def give(self, parcel: Parcel) -> Answer:
+        """Send one parcel; no exception."""
+
+    def stage(self, parcel: Parcel) -> str:
+        """Nothing is put aside."""
+        return ""
+
+    def send(self, parcels: Sequence[Parcel]) -> list[Answer]:
+        """Send in order; nothing more once the target cannot be reached."""
+        answers: list[Answer] = []
+        end = monotonic() + self.seconds
+        for parcel in parcels:
+            answer = NotTried() if monotonic() > end else self.give(parcel)
+            answers.append(answer)
+            if isinstance(answer, Unavailable) and answer.whole:
+                break
+        return answers + [NotTried()] * (len(parcels) - len(answers))
+
+    def discard(self, parcel: Parcel) -> None:
+        """Nothing was put aside."""
+        return
+
+    def tidy(self, live: Callable[[str], bool]) -> int:
+        """Nothing was put aside."""
+        return 0
+
+
+__all__ = ["Arrival", "Connection", "Fault", "Hook", "Inlet", "OneByOne", "Outlet", "Returned", "no_hook"]

@@ -7,7 +7,7 @@ Whoever puts a number into a place where later ones may stand has the targets' r
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from hub.errors import DeclarationError
 from hub.message import Cause
@@ -48,8 +48,9 @@ _HEAD = Sql("""UPDATE key SET content = :content WHERE id = :key AND document = 
 _NEW_HEAD = Sql("""UPDATE key SET version = :version, content = :content, document = :document, ordinal = :ordinal
     WHERE id = :key AND (document IS NULL OR document < :document OR document = :document AND ordinal < :ordinal)""")
 _VERSION = Sql("UPDATE key SET version = :version WHERE id = :key AND version < :version")
-_LATER_SENT = Sql("""SELECT 1 FROM message m WHERE m.key = :key AND m.target = :target AND m.number > :number
-    AND m.state IN ('sent', 'withheld') LIMIT 1""")
+_OVERTAKEN = Sql("""SELECT m.number FROM {each numbers} JOIN message m ON m.number = numbers.value WHERE EXISTS
+    (SELECT 1 FROM message n WHERE n.key = m.key AND n.target = m.target AND n.number > m.number
+    AND n.state IN ('sent', 'withheld'))""")
 _LATER = Sql("""SELECT m.number, m.state, m.arrived FROM message m WHERE m.ended IS NULL AND m.number IN (
     SELECT q.number FROM {each keys} JOIN place q ON q.target = :target AND q.key = keys.value AND q.number > :number)
     ORDER BY m.number {lock m}""")
@@ -71,13 +72,6 @@ class Deferred(Exception):
         super().__init__(reason)
 
 
-class Renewed(NamedTuple):
-    """What became of a record's open messages. passed: those that may not go, for a later one of the child went."""
-
-    numbers: list[int]
-    passed: list[int]
-
-
 class Renewing(Taking, Choosing, Audit):
     """Records whose body changes."""
 
@@ -87,26 +81,25 @@ class Renewing(Taking, Choosing, Audit):
         """Put an edited body in a record's place and make its open messages ready.
 
         Each keeps its number and gets a new id. difference: the paths that the edit changed, for the audit; no values.
+        DeclarationError: it may not be edited now.
         """
         at, causes = (document, ordinal), self.cause_ids(incoming.findings)
 
         def act(work: Work) -> Acted:
+            heads = self.lock_keys(work, [incoming], self.key_names(work, [at]))
             try:
-                heads = self.lock_keys(work, [incoming], self.key_names(work, [at]))
-                renewed = self.rewrite(work, at, incoming, heads, causes, edited=True)
+                numbers = self.rewrite(work, at, incoming, heads, causes, edited=True)
             except Deferred as error:
-                return Acted([], {-1: error.reason})
-            work.count = len(renewed.numbers)
+                raise DeclarationError(f"record {document}:{ordinal} cannot be edited: {error.reason}") from None
+            work.count = len(numbers)
             detail = f"record {document}:{ordinal}, {', '.join(difference) or 'as it was'}: {why}"
             self.enter(work, who, "edit", detail, [incoming.child])
-            going = [number for number in renewed.numbers if number not in renewed.passed]
+            passed = overtaken(work, numbers)
+            going = [number for number in numbers if number not in passed]
             work.run(READY, numbers=going)
-            return Acted(going, dict.fromkeys(renewed.passed, PASSED))
+            return Acted(going, dict.fromkeys(sorted(passed), PASSED))
 
-        done = self.database.write(act, "T7")
-        if -1 in done.refused:
-            raise DeclarationError(f"record {document}:{ordinal} cannot be edited: {done.refused[-1]}")
-        return done
+        return self.database.write(act, "T7")
 
     def key_names(self, work: Work, at: Iterable[tuple[int, int]]) -> set[bytes]:
         """The names of records' child keys as they are kept. DeclarationError for a record that is not there."""
@@ -127,10 +120,10 @@ class Renewing(Taking, Choosing, Audit):
         causes: Mapping[Cause | None, int | None],
         *,
         edited: bool = False,
-    ) -> Renewed:
+    ) -> list[int]:
         """Give a record another body, in a transaction that has locked the keys of its children, old and new.
 
-        Its open messages get the new id and places. Deferred when that cannot be now.
+        Its open messages, whose numbers these are, get the new id and places. Deferred when that cannot be now.
         """
         where = {"document": at[0], "ordinal": at[1]}
         old = work.row(_RECORD, **where)
@@ -159,8 +152,7 @@ class Renewing(Taking, Choosing, Audit):
         work.run(_OLD_FINDINGS, **where)
         work.many(_FINDINGS, [(one,) for one in sorted({causes[found] or 0 for found in one.findings})], **where)
         self._rename(work, old.link, made, messages)
-        numbers = [row.number for row in messages]
-        return Renewed(numbers, self._passed(work, head.id, messages) if moved else [])
+        return [row.number for row in messages]
 
     def _look(self, old: Any, messages: Sequence[Any], one: Incoming, edited: bool) -> None:
         """Deferred when a record may not be given another body now."""
@@ -200,14 +192,6 @@ class Renewing(Taking, Choosing, Audit):
             named.append((row.number, mark, made.head.id, whole, made.revision, None))
         work.many(_MADE, named)
 
-    def _passed(self, work: Work, key: int, messages: Sequence[Any]) -> list[int]:
-        """Messages of which a later one of the same child was sent: whose child it is was not known before."""
-        found = []
-        for row in messages:
-            if work.row(_LATER_SENT, key=key, target=row.target, number=row.number) is not None:
-                found.append(row.number)
-        return found
-
 
 def busy(work: Work, target: int, keys: Collection[int], number: int) -> bool:
     """Whether a later message in these places is being sent, or may have arrived: what comes before it now would come
@@ -216,9 +200,15 @@ def busy(work: Work, target: int, keys: Collection[int], number: int) -> bool:
     return any(row.state == "sending" or row.arrived for row in later)
 
 
+def overtaken(work: Work, numbers: list[int]) -> set[int]:
+    """Those of which a later one of the same child was sent. Of a record that could not be read nobody knew whose it
+    is, so it did not hold them."""
+    return {row[0] for row in work.rows(_OVERTAKEN, numbers=numbers)} if numbers else set()
+
+
 def lock_targets(work: Work, targets: Iterable[int]) -> None:
     """Keep everybody from claiming for these targets until the transaction ends."""
     work.rows(_TARGETS, targets=sorted(set(targets)))
 
 
-__all__ = ["BUSY", "READY", "SENDING", "Deferred", "Renewed", "Renewing", "busy", "lock_targets"]
+__all__ = ["BUSY", "READY", "SENDING", "Deferred", "Renewing", "busy", "lock_targets", "overtaken"]

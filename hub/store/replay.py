@@ -12,7 +12,7 @@ from hub.store.acts import Due, Newest
 from hub.store.database import Work
 from hub.store.facts import Incoming
 from hub.store.links import LIVE
-from hub.store.renewing import PASSED, READY, Deferred, Renewed
+from hub.store.renewing import PASSED, READY, Deferred, overtaken
 from hub.store.runs import Runs
 from hub.store.statements import Rows, Sql
 from hub.store.take import Addressed, Where, places_of
@@ -42,10 +42,6 @@ _ITEMS = Sql("""SELECT i.n, i.number, i.key, i.state FROM {each items}
 _MESSAGES = Sql("""SELECT m.number, m.state, m.arrived, m.document, m.ordinal, m.whole, r.failed FROM message m
     JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {in numbers} ORDER BY m.number {lock m}""")
-# Of a record that could not be read it was not known whose it is: later ones of the child were not held by it.
-_OVERTAKEN = Sql("""SELECT m.number FROM {each numbers} JOIN message m ON m.number = numbers.value WHERE EXISTS
-    (SELECT 1 FROM message n WHERE n.key = m.key AND n.target = m.target AND n.number > m.number
-    AND n.state IN ('sent', 'withheld'))""")
 _UNPACK = Sql("UPDATE message SET parcel = NULL WHERE number {in numbers} AND NOT arrived")
 _MATES = Sql("""SELECT DISTINCT o.number, o.cause FROM {each numbers} JOIN message m ON m.number = numbers.value
     JOIN message o ON o.parcel = m.parcel AND o.ended IS NULL AND o.parcel IS NOT NULL
@@ -57,8 +53,7 @@ _ADD = Rows(schema.run_item, "n number state before note", "run=:run")
 _STILL = Rows(schema.message, "number cause", "changed={now}", update=True)
 _BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
     JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number""")
-_SET = """UPDATE run_item SET state = :state, note = :note WHERE run = :run AND n {in items}"""
-_ITEM = Sql(_SET)
+_ITEM = Sql("UPDATE run_item SET state = :state, note = :note WHERE run = :run AND n {in items}")
 _KEEP_NOTE = Sql("UPDATE run_item SET state = :state WHERE run = :run AND n {in items}")
 _GIVEN = Sql("UPDATE run_item SET state = 'released', number = :number WHERE run = :run AND n = :n")
 _SPEND = Sql("UPDATE run SET tokens = tokens - :count WHERE id = :run")
@@ -74,7 +69,7 @@ _OUT = Sql("""SELECT i.n, m.state FROM run_item i JOIN message m ON m.number = i
     AND i.state = 'released' AND (m.ended IS NOT NULL OR m.state = 'parked')""")
 _GONE = Sql("""SELECT i.n FROM run_item i WHERE i.run = :run AND i.state = 'released'
     AND NOT EXISTS (SELECT 1 FROM message m WHERE m.number = i.number)""")
-_LEFT = Sql("SELECT 1 FROM run_item i WHERE i.run = :run AND i.state {} LIMIT 1".replace("{}", "= :state"))
+_LEFT = Sql("SELECT 1 FROM run_item i WHERE i.run = :run AND i.state = :state LIMIT 1")
 _CANARY_STATE = Sql("SELECT state FROM run_item WHERE run = :run AND n = :n")
 _RUN_STATE = Sql("UPDATE run SET state = :state, note = :note, worker = NULL WHERE id = :run")
 _END = Sql("UPDATE run SET state = :state, note = :note, ended = {now}, worker = NULL WHERE id = :run")
@@ -161,14 +156,14 @@ class Replay(Runs):
         # Keys, then targets, then messages: in the order in which everybody locks them.
         good = [one for one in read.values() if one.failed is None]
         heads = self.lock_keys(work, good, self.key_names(work, read)) if good else {}
-        renewed: dict[tuple[int, int], Renewed | None] = {}
+        deferred: set[tuple[int, int]] = set()
         for at, one in sorted(read.items()):
-            if one.failed is None and at not in renewed:
+            if one.failed is None:
                 try:
-                    renewed[at] = self.rewrite(work, at, one, heads, causes)
+                    self.rewrite(work, at, one, heads, causes)
                 except Deferred:
-                    renewed[at] = None
-        found = self._sort(work, items, read, renewed, causes)
+                    deferred.add(at)
+        found = self._sort(work, items, read, deferred, causes)
         released = [number for _, number in found.ready]
         work.count = len(released)
         if released:
@@ -210,23 +205,22 @@ class Replay(Runs):
         work: Work,
         items: Sequence[Any],
         read: Mapping[tuple[int, int], Incoming],
-        renewed: Mapping[tuple[int, int], Renewed | None],
+        deferred: set[tuple[int, int]],
         causes: Any,
     ) -> _Sorted:
         found = _Sorted([], [], {}, [])
         numbers = [item.number for item in items]
         rows = {row.number: row for row in work.rows(_MESSAGES, numbers=numbers)}
-        passed = {row[0] for row in work.rows(_OVERTAKEN, numbers=numbers)}
+        passed = overtaken(work, numbers)
         for item in items:
             row = rows.get(item.number)
             if row is None or row.state not in ("parked", "waiting"):
                 found.skipped.setdefault(GONE if row is None else f"it is {row.state}", []).append(item.n)
                 continue
             at = (row.document, row.ordinal)
-            again = renewed.get(at)
             if row.failed and at in read and read[at].failed is not None:
                 found.still.append((item.n, item.number, causes[read[at].failed]))
-            elif row.failed or (at in renewed and again is None):
+            elif row.failed or at in deferred:
                 found.waits.append(item.n)
             elif item.number in passed:
                 found.skipped.setdefault(PASSED, []).append(item.n)

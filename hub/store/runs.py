@@ -10,8 +10,8 @@ from typing import Any
 from hub.errors import DeclarationError
 from hub.store import schema
 from hub.store.acts import Run, RunItem
-from hub.store.aside import Aside, listing
-from hub.store.choosing import parts
+from hub.store.aside import Aside
+from hub.store.choosing import STEP, parts
 from hub.store.database import Work
 from hub.store.statements import Rows, Sql
 
@@ -85,7 +85,7 @@ class Runs(Aside):
             for at, part in enumerate(parts(wanted)):
                 known = {row.number: row for row in work.rows(_TAKEN, numbers=part)}
                 children |= {row.key for row in known.values()}
-                work.many(_FREEZE, [_item(n, one, known.get(one)) for n, one in enumerate(part, at * 5000)], run=run)
+                work.many(_FREEZE, [_item(n, one, known.get(one)) for n, one in enumerate(part, at * STEP)], run=run)
             self.enter(work, who, "replay", _told(f"run {run}, {len(wanted)} messages, {asked}", why), children)
             work.count = len(wanted)
             return run, True
@@ -123,7 +123,7 @@ class Runs(Aside):
             run = self._new(work, asked, link, who, why, mapping, rate, 0 if canary else None)
             work.run(_GENERATION, target=link)
             for at, part in enumerate(parts(keys)):
-                items = [(n, None, key, "frozen", None, "") for n, key in enumerate(part, at * 5000)]
+                items = [(n, None, key, "frozen", None, "") for n, key in enumerate(part, at * STEP)]
                 work.many(_FREEZE, items, run=run)
             said = f"run {run}, the newest record of {len(keys)} children to {target}"
             self.enter(work, who, "replay latest", _told(said, why), keys)
@@ -279,4 +279,4 @@ def _told(what: str, why: str) -> str:
     return f"{what}: {why}" if why else what
 
 
-__all__ = ["Runs", "listing"]
+__all__ = ["Runs"]

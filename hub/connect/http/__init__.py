@@ -10,16 +10,6 @@ from hub.connect.http.told import faults, notes, occupies
 from hub.connect.port import Connection, Hook, Inlet, Outlet
 
 
-def fetches(connection: Connection) -> bool:
-    """Whether documents can come over it."""
-    return "search" in connection.settings
-
-
-def sends(connection: Connection) -> bool:
-    """Whether parcels can go over it."""
-    return "send" in connection.settings
-
-
 def open_inlet(connection: Connection, hook: Hook) -> Inlet:
     """Its inlet. What it needs is imported only here: whoever looks at settings must not wait for it."""
     from hub.connect.http.inlet import HttpInlet
@@ -34,4 +24,4 @@ def open_outlet(connection: Connection, hook: Hook) -> Outlet:
     return HttpOutlet(connection, hook)
 
 
-__all__ = ["faults", "fetches", "notes", "occupies", "open_inlet", "open_outlet", "sends"]
+__all__ = ["faults", "notes", "occupies", "open_inlet", "open_outlet"]

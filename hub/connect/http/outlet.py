@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import monotonic
 
 from hub.connect.http import fhir
 from hub.connect.http.call import CONNECTING, Caller, Reply
 from hub.connect.http.told import FHIR
 from hub.connect.http.versioned import put_resource, put_whole
-from hub.connect.port import Connection, Hook, no_hook
+from hub.connect.port import Connection, Hook, OneByOne, no_hook
 from hub.errors import DeclarationError, Refused, Unanswered, Unavailable
 from hub.message import Answer, Each, NotTried, One, Parcel, Sent
 
@@ -35,11 +35,10 @@ _PROMISES = {
 }
 
 
-class HttpOutlet:
+class HttpOutlet(OneByOne):
     """Parcels to one server."""
 
     parcels = 20
-    keeps_aside = False
 
     def __init__(self, connection: Connection, hook: Hook = no_hook) -> None:
         self._call = Caller(connection, hook)
@@ -47,6 +46,7 @@ class HttpOutlet:
         if not told.send:
             raise DeclarationError("this connection does not say how to send", place=f"links.{connection.link}")
         self.records = connection.records if told.send in ("post",) else 1
+        self.seconds = told.timeout
         self.limit = 2 * told.timeout + CONNECTING
         # Two transactions at the same time that create what both need (an organisation) would create it twice.
         self.at_once: int | None = 1 if told.send in ("transaction", "resource") else None
@@ -76,29 +76,11 @@ class HttpOutlet:
             parcel.data = parcel.data.replace(fhir.NIL, fhir.own_uuid(parcel.key).encode())
         return ""
 
-    def send(self, parcels: Sequence[Parcel]) -> list[Answer]:
-        """Send in order; nothing more once the server cannot be reached."""
-        answers: list[Answer] = []
-        end = monotonic() + self._told.timeout
-        for parcel in parcels:
-            answer = NotTried() if monotonic() > end else self._parcel(parcel)
-            answers.append(answer)
-            if isinstance(answer, Unavailable) and answer.whole:
-                break
-        return answers + [NotTried()] * (len(parcels) - len(answers))
-
-    def discard(self, parcel: Parcel) -> None:
-        """Nothing was put aside."""
-
-    def tidy(self, live: Callable[[str], bool]) -> int:
-        """Nothing was put aside."""
-        return 0
-
     def close(self) -> None:
         """End all connections."""
         self._call.close()
 
-    def _parcel(self, parcel: Parcel) -> Answer:
+    def give(self, parcel: Parcel) -> Answer:
         end = monotonic() + self._told.timeout
         ways: dict[str, Callable[[Parcel, float], Answer]] = {
             "transaction": self._transaction,

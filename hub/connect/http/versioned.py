@@ -58,7 +58,7 @@ def put_resource(call: Caller, parcel: Parcel, end: float, headers: Mapping[str,
         raise Refused(f"{call.place}: what is to be sent is no FHIR resource: look at the link's adapter")
     base = f"{call.told.url}/{kind}"
     if isinstance(own, str) and own:
-        url = f"{base}/{quote(own, safe='')}"
+        url = _address(call, base, own, ours)
         return _put(
             call,
             parcel,
@@ -73,9 +73,19 @@ def put_resource(call: Caller, parcel: Parcel, end: float, headers: Mapping[str,
         call.hook("answer.read")
         return _done(call, reply, parcel)
     name, there = found
-    url = f"{base}/{quote(name, safe='')}"
+    if there.same:
+        return _already(there)
+    url = _address(call, base, name, ours)
     sent = url, fhir.with_id(parcel.data, name), headers, end
     return _put(call, parcel, sent, there, lambda: _read(call, url, ours, headers, end))
+
+
+def _address(call: Caller, base: str, name: str, ours: Mapping[str, object]) -> str:
+    """Where a resource is. Refused when its id is a number of the person (as at the PDS): URLs stand in logs."""
+    listed = ours.get("identifier")
+    if any(isinstance(one, dict) and one.get("value") == name for one in (listed if isinstance(listed, list) else [])):
+        raise Refused(f"{call.place}: the resource's id there is an identifier of the person, which goes into no URL")
+    return f"{base}/{quote(name, safe='')}"
 
 
 def _put(
@@ -88,7 +98,7 @@ def _put(
     """PUT if what is there is still what was read; nothing if it is what is to be sent. Refused, Unavailable."""
     url, data, headers, end = request
     if there.same:
-        return Sent(f"there already {there.version}".strip())
+        return _already(there)
     condition = {"If-Match": there.version} if there.version else {} if there.is_there else {"If-None-Match": "*"}
     call.hook("send.before-bytes")
     reply = call.ask("PUT", url, end, data, {**headers, **condition}, key=parcel.key)
@@ -96,9 +106,13 @@ def _put(
     if reply.status == 412:
         there = look()
         if there.same:
-            return Sent(f"there already {there.version}".strip())
+            return _already(there)
         raise Unavailable(f"{call.place}: it was changed by another in between (412)")
     return _done(call, reply, parcel)
+
+
+def _already(there: _There) -> Sent:
+    return Sent(f"there already {there.version}".strip())
 
 
 def _done(call: Caller, reply: Reply, parcel: Parcel) -> Sent:

@@ -72,6 +72,13 @@ class Post:
         self.silence.broken()
         return found
 
+    def look(self, act: Callable[[Any], T]) -> T:
+        """As `ask`, for what sends nothing: what is refused is waited for. Unavailable."""
+        try:
+            return self.ask(act)
+        except Refused as error:
+            raise Unavailable(str(error), whole=True) from None
+
     def send(self, data: bytes, key: bytes, about: Mapping[str, str]) -> str:
         """Send bytes in their parts; the id that MESH gives the message. about: what is said of it. Errors as `ask`.
 

@@ -40,12 +40,12 @@ class MeshInlet:
 
     def ready(self) -> None:
         """Unavailable when the mailbox cannot be looked into."""
-        _asked(self._post, lambda client: client.handshake())
+        self._post.look(lambda client: client.handshake())
 
     def fetch(self) -> Iterator[Arrival]:
         """What lies in the mailbox, in its order. What was kept and could not be acknowledged is so now."""
         workflow = self._post.told.workflow or None
-        listed = _asked(self._post, lambda client: list(client.iterate_message_ids(workflow_filter=workflow)))
+        listed = self._post.look(lambda client: list(client.iterate_message_ids(workflow_filter=workflow)))
         self._passed &= set(listed)
         for name in [one for one in listed if one in self._settled]:
             self._acknowledge(name)
@@ -83,7 +83,7 @@ class MeshInlet:
     def _arrival(self, name: str) -> Arrival | None:
         """A message with its content; None for what is not ours to take. Unavailable."""
         try:
-            found = _asked(self._post, lambda client: self._read(client, name))
+            found = self._post.look(lambda client: self._read(client, name))
         except _TooLarge:
             self._passed.add(name)
             self._log.error("a message is too large and stays in the mailbox", most=self._post.told.largest)
@@ -123,14 +123,6 @@ def _unpacked(data: bytes, most: int) -> bytes:
     if opened.unconsumed_tail:
         raise _TooLarge
     return found if opened.eof and not opened.unused_data else data
-
-
-def _asked(post: Post, act: Any) -> Any:
-    """The same as `ask`; what is refused is waited for here, for nothing is sent."""
-    try:
-        return post.ask(act)
-    except Refused as error:
-        raise Unavailable(str(error), whole=True) from None
 
 
 __all__ = ["MeshInlet"]

@@ -6,26 +6,24 @@ MESH takes a message and says so at once; that nobody collected it, it says days
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from time import monotonic
 from typing import Any
 
 import structlog
 
 from hub.connect.mesh.call import Post
-from hub.connect.port import Connection, Hook, Returned, no_hook
+from hub.connect.port import Connection, Hook, OneByOne, Returned, no_hook
 from hub.errors import DeclarationError, Refused, Unavailable
-from hub.message import Answer, NotTried, Parcel, Sent
+from hub.message import Answer, Parcel, Sent
 
 _TYPES = {".json": "application/json", ".xml": "application/xml", ".csv": "text/csv", ".zip": "application/zip"}
 
 
-class MeshOutlet:
+class MeshOutlet(OneByOne):
     """Parcels to one mailbox, each a message."""
 
     parcels = 10
-    keeps_aside = False
     at_once: int | None = None
 
     def __init__(self, connection: Connection, hook: Hook = no_hook) -> None:
@@ -35,6 +33,7 @@ class MeshOutlet:
         if not told.to:
             raise DeclarationError("this connection does not say 'to' which mailbox", place=f"links.{connection.link}")
         self.records = connection.records
+        self.seconds = told.timeout
         self.limit = 2 * told.timeout
         self._log = structlog.get_logger().bind(link=connection.link)
         self._data: set[str] = set()
@@ -49,29 +48,7 @@ class MeshOutlet:
 
     def ready(self) -> None:
         """Unavailable when the mailbox cannot be used."""
-        _look(self._post, lambda client: client.handshake())
-
-    def stage(self, parcel: Parcel) -> str:
-        """Nothing is put aside."""
-        return ""
-
-    def send(self, parcels: Sequence[Parcel]) -> list[Answer]:
-        """Send in order; nothing more once MESH cannot be reached."""
-        answers: list[Answer] = []
-        end = monotonic() + self._told.timeout
-        for parcel in parcels:
-            answer = NotTried() if monotonic() > end else self._parcel(parcel)
-            answers.append(answer)
-            if isinstance(answer, Unavailable) and answer.whole:
-                break
-        return answers + [NotTried()] * (len(parcels) - len(answers))
-
-    def discard(self, parcel: Parcel) -> None:
-        """Nothing was put aside."""
-
-    def tidy(self, live: Callable[[str], bool]) -> int:
-        """Nothing was put aside."""
-        return 0
+        self._post.look(lambda client: client.handshake())
 
     def close(self) -> None:
         """End the session."""
@@ -81,11 +58,11 @@ class MeshOutlet:
         """What could not be delivered, by the reports in our mailbox. Unavailable. Each must be `confirm`ed."""
         workflow = self._told.workflow
         try:
-            listed = _look(self._reports, lambda client: list(client.iterate_message_ids(workflow_filter=workflow)))
+            listed = self._reports.look(lambda client: list(client.iterate_message_ids(workflow_filter=workflow)))
             self._data &= set(listed)
             for name in listed:
                 if name not in self._data:
-                    found = _look(self._reports, partial(_report, name=name))
+                    found = self._reports.look(partial(_report, name=name))
                     if found is None:
                         self._data.add(name)
                     else:
@@ -95,9 +72,9 @@ class MeshOutlet:
 
     def confirm(self, returned: Returned) -> None:
         """The store has it: the report may go."""
-        _look(self._reports, lambda client: client.acknowledge_message(returned.name))
+        self._reports.look(lambda client: client.acknowledge_message(returned.name))
 
-    def _parcel(self, parcel: Parcel) -> Answer:
+    def give(self, parcel: Parcel) -> Answer:
         if not parcel.data:
             return Refused(f"{self._post.place} takes no empty message")
         about = {
@@ -113,14 +90,6 @@ class MeshOutlet:
             return error
         self._hook("answer.read")
         return Sent(given)
-
-
-def _look(post: Post, act: Callable[[Any], Any]) -> Any:
-    """The same as `ask`; what is refused is waited for here, for nothing is sent."""
-    try:
-        return post.ask(act)
-    except Refused as error:
-        raise Unavailable(str(error), whole=True) from None
 
 
 def _report(client: Any, name: str) -> Returned | None:

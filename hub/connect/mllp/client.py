@@ -11,7 +11,7 @@ import os
 import re
 import select
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from time import monotonic
 
 import structlog
@@ -20,7 +20,7 @@ from hub.connect.mllp import header
 from hub.connect.mllp.frame import Frames, TooLarge, framed
 from hub.connect.mllp.header import Header, Unreadable
 from hub.connect.mllp.told import read
-from hub.connect.port import Connection, Hook, no_hook
+from hub.connect.port import Connection, Hook, OneByOne, no_hook
 from hub.connect.settings import client_context, untrusted
 from hub.connect.silence import Silence
 from hub.errors import DeclarationError, Refused, Unavailable
@@ -37,12 +37,11 @@ _FINAL = {*range(100, 104), *range(200, 206)}
 """Codes of table 0357 that say something of the message; the others say that it may pass later."""
 
 
-class MllpOutlet:
+class MllpOutlet(OneByOne):
     """Messages to one system."""
 
     records = 1
     parcels = 20
-    keeps_aside = False
     at_once: int | None = 1
 
     def __init__(self, connection: Connection, hook: Hook = no_hook) -> None:
@@ -50,6 +49,7 @@ class MllpOutlet:
         if told.to is None:
             raise DeclarationError("this connection does not say where to", place=f"links.{connection.link}")
         self._told, self._to, self._hook = told, told.to, hook
+        self.seconds = told.timeout
         self.limit = 2 * told.timeout + CONNECTING
         self._context = client_context(connection) if told.secure else None
         self._place = f"links.{connection.link}: the system at 'to'"
@@ -83,24 +83,6 @@ class MllpOutlet:
             parcel.data = b"".join(made)
         return ""
 
-    def send(self, parcels: Sequence[Parcel]) -> list[Answer]:
-        """Send in order; nothing more once the system cannot be reached, or no answer came."""
-        answers: list[Answer] = []
-        end = monotonic() + self._told.timeout
-        for parcel in parcels:
-            answer = NotTried() if monotonic() > end else self._parcel(parcel)
-            answers.append(answer)
-            if isinstance(answer, Unavailable) and answer.whole:
-                break
-        return answers + [NotTried()] * (len(parcels) - len(answers))
-
-    def discard(self, parcel: Parcel) -> None:
-        """Nothing was put aside."""
-
-    def tidy(self, live: Callable[[str], bool]) -> int:
-        """Nothing was put aside."""
-        return 0
-
     def close(self) -> None:
         """End the connection."""
         wire, self._wire, self._frames = self._wire, None, None
@@ -121,7 +103,7 @@ class MllpOutlet:
         _, rest = _split(message)
         return b"MSH" + fields[0] + fields[0].join(fields[1:]) + b"\r" + rest
 
-    def _parcel(self, parcel: Parcel) -> Answer:
+    def give(self, parcel: Parcel) -> Answer:
         """Send the messages of a parcel; the first answer that is not good is the parcel's."""
         found = list(messages(parcel.data))
         if not found or not all(_header(one) for one in found):
