@@ -211,8 +211,8 @@ def _seen(c: Reading, scope: Scope, o: Any) -> dict[Any, int]:
     return c.seen.setdefault((scope.name, id(o)), {})
 
 
-def extend(c: Reading, scope: Scope, o: Any, items: list[Any]) -> None:
-    """Items of a group into their list of ours."""
+def _holder(c: Reading, scope: Scope, o: Any) -> Any:
+    """The part of ours that has a group's list, made where it is missing."""
     at = c.record if scope.ours_rooted else o
     for step in scope.our_steps[:-1]:
         value = getattr(at, step.name)
@@ -220,6 +220,12 @@ def extend(c: Reading, scope: Scope, o: Any, items: list[Any]) -> None:
             value = step.field.part()  # type: ignore[misc]
             setattr(at, step.name, value)
         at = value
+    return at
+
+
+def extend(c: Reading, scope: Scope, o: Any, items: list[Any]) -> None:
+    """Items of a group into their list of ours."""
+    at = _holder(c, scope, o)
     name = scope.our_steps[-1].name
     known = getattr(at, name)
     if known is UNSET or known is None:
@@ -232,13 +238,7 @@ def extend(c: Reading, scope: Scope, o: Any, items: list[Any]) -> None:
 
 def nothing(c: Reading, scope: Scope, o: Any) -> None:
     """Theirs says that there is none of the list: so does ours, where no other group found some."""
-    at = c.record if scope.ours_rooted else o
-    for step in scope.our_steps[:-1]:
-        value = getattr(at, step.name)
-        if value is UNSET or value is None:
-            value = step.field.part()  # type: ignore[misc]
-            setattr(at, step.name, value)
-        at = value
+    at = _holder(c, scope, o)
     if getattr(at, scope.our_steps[-1].name) is UNSET:
         setattr(at, scope.our_steps[-1].name, None)
 
