@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from hub.errors import DeclarationError
-from hub.mapping import computed, dates, numbers
+from hub.mapping import coded, computed, dates, numbers
 from hub.mapping.codec import TEXT, Codec, same
 
 
@@ -172,6 +172,7 @@ BUILT_IN: dict[str, Callable[..., Codec]] = {
     "postcode": numbers.postcode,
     "upn": numbers.upn,
     "words": words,
+    **coded.BUILT_IN,
 }
 
 _CALL = re.compile(r"([A-Za-z_][\w.]*)(?:\((.*)\))?", re.DOTALL)

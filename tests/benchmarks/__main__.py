@@ -24,7 +24,7 @@ from typing import Any
 
 import orjson
 
-from tests.benchmarks import failures, flow, handwritten, hub, interpreted, memory, others, sample
+from tests.benchmarks import failures, flow, handwritten, hl7, hub, interpreted, memory, others, sample
 from tests.benchmarks.records import bare, linked
 
 WHOLE, PART = 5_000, 1_000
@@ -89,7 +89,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     options.add_argument("--rounds", type=int, default=40, help="how often each way runs (40)")
     options.add_argument("--no-memory", action="store_true", help="leave the measures of memory out")
-    options.add_argument("--only", choices=("translation", "flow", "failures"), help="measure one part alone")
+    options.add_argument("--only", choices=("translation", "flow", "failures", "hl7"), help="measure one part alone")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ics-hub-bench-") as folder:
         wrong = 0
@@ -99,6 +99,8 @@ def main() -> int:
             flow.measure(Path(folder))
         if given.only in (None, "failures"):
             failures.measure(Path(folder))
+        if given.only in (None, "hl7"):
+            hl7.measure(Path(folder))
         return wrong
 
 

@@ -1,0 +1,158 @@
+"""The resources of a Bundle: which are read, by what names they are known, and which hang on which patient."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
+from adapters._fhir.types import RESOURCES
+from hub.errors import RecordError
+
+HUB = "urn:ics-hub:id:"
+"""Identifiers with a system that begins so are the hub's own: by them a server knows what it had from us before."""
+_CODE = re.compile(r"[A-Za-z][A-Za-z_-]{2,60}")
+UUID = "urn:uuid:"
+
+
+@dataclass(eq=False)
+class Entry:
+    """One resource of a Bundle. url: its fullUrl; patient: the key of the patient it hangs on; nested: it stands
+    within another resource of its tree; used: something refers to it."""
+
+    resource: Tree
+    url: str
+    place: str
+    type: str = ""
+    id: str = ""
+    patient: str = ""
+    nested: bool = False
+    used: bool = False
+
+
+@dataclass
+class Record:
+    """A patient with all that hangs on it. said: the reference by which a patient outside the Bundle is known."""
+
+    patient: Entry | None = None
+    said: Tree = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+
+
+class Bundle:
+    """The resources of one Bundle, or a single one. Nothing here raises for what a resource holds."""
+
+    def __init__(self, entries: list[Entry], file: str) -> None:
+        self.file = file
+        self.refused: list[RecordError] = []
+        self.by_url: dict[str, Entry] = {}
+        self.header: Entry | None = None
+        self.entries = [one for one in entries if self._take(one)]
+        self.records: dict[str, Record] = {}
+        for entry in self.entries:
+            if entry.type == "Patient":
+                self.records[entry.url] = Record(entry)
+        for entry in self.entries:
+            if entry.type in SUBJECTS:
+                self._attach(entry)
+
+    def _refuse(self, reason: str, entry: Entry) -> None:
+        place = f"{entry.place} ({entry.type})" if entry.type else entry.place
+        self.refused.append(RecordError(reason, file=self.file, place=place))
+
+    def _take(self, entry: Entry) -> bool:
+        """Whether a resource is one that can be read; it is known by its url and its name from now on."""
+        said = entry.resource.get("resourceType")
+        if not isinstance(said, str) or said not in RESOURCES:
+            self._refuse("no resourceType says what this is, or one that FHIR does not have", entry)
+            return False
+        entry.type = said
+        if said == "OperationOutcome":
+            self._refuse(f"an answer that says what went wrong, and no record: {outcome(entry.resource)}", entry)
+            return False
+        if said not in SUBJECTS and said not in ENTITIES and said not in ("Patient", "MessageHeader"):
+            self._refuse("the hub does not read this kind of resource", entry)
+            return False
+        own = entry.resource.get("id")
+        entry.id = own if isinstance(own, str) else hub_id(entry.resource, entry.type)
+        if not entry.id and (entry.type != "Patient" or not entry.resource.get("identifier")):
+            entry.id = entry.url.removeprefix(UUID) if entry.url.startswith(UUID) else ""
+        if said == "MessageHeader":
+            self.header = entry
+        entry.url = entry.url or f"{said}/{entry.id or entry.place}"
+        names = {entry.url, f"{said}/{own}" if isinstance(own, str) else entry.url}
+        if names & self.by_url.keys():
+            self._refuse("a resource of the same id came before", entry)
+            return False
+        self.by_url |= dict.fromkeys(names, entry)
+        return True
+
+    def _attach(self, entry: Entry) -> None:
+        said = entry.resource.get(SUBJECTS[entry.type])
+        if not isinstance(said, dict):
+            self._refuse(f"{SUBJECTS[entry.type]} names no patient", entry)
+            return
+        target = self.find(said)
+        key = target.url if target is not None else self._outside(said)
+        if not key:
+            self._refuse(f"{SUBJECTS[entry.type]} names no patient that could be told apart", entry)
+        elif (target is not None and target.type != "Patient") or not _may_be_patient(said):
+            self._refuse(f"{SUBJECTS[entry.type]} is not a patient", entry)
+        else:
+            entry.patient = key
+            self.records.setdefault(key, Record(None, said)).entries.append(entry)
+
+    def _outside(self, said: Tree) -> str:
+        """The key of a patient who is not in the Bundle; or of one who is, when the reference is by identifier."""
+        number = said.get("identifier")
+        if isinstance(number, dict) and isinstance(number.get("value"), str):
+            for url, record in self.records.items():
+                held = record.patient.resource.get("identifier") if record.patient else None
+                if isinstance(held, list) and any(_is_same(one, number) for one in held):
+                    return url
+            return f"{number.get('system')}|{number['value']}"
+        text = said.get("reference")
+        return text if isinstance(text, str) and not text.startswith("#") else ""
+
+    def find(self, said: Tree) -> Entry | None:
+        """The resource that a Reference points at, if it is here."""
+        text = said.get("reference")
+        return self.by_url.get(text.partition("/_history/")[0]) if isinstance(text, str) else None
+
+
+def outcome(resource: Tree) -> str:
+    """The codes of an OperationOutcome: words of FHIR and of the service, never its texts."""
+    found = []
+    for issue in resource.get("issue") or []:
+        details = issue.get("details") if isinstance(issue, dict) else None
+        codings = details.get("coding") if isinstance(details, dict) else None
+        listed = codings if isinstance(codings, list) else []
+        for code in (issue.get("code"), *(one.get("code") for one in listed if isinstance(one, dict))):
+            if isinstance(code, str) and _CODE.fullmatch(code):
+                found.append(code)
+    return ", ".join(dict.fromkeys(found)) or "it does not say what"
+
+
+def hub_id(resource: Tree, name: str) -> str:
+    """The id under which the hub sent a resource, else ""; that of what hangs on a patient stands behind a slash."""
+    for one in resource.get("identifier") or ():
+        if isinstance(one, dict) and str(one.get("system", "")).startswith(HUB) and isinstance(one.get("value"), str):
+            value: str = one["value"]
+            return unquote(value.rpartition("/")[2]) if name in SUBJECTS else value
+    return ""
+
+
+def _may_be_patient(said: Tree) -> bool:
+    text, kind = said.get("reference"), said.get("type", "Patient")
+    parts = text.split("/") if isinstance(text, str) else []
+    other = len(parts) > 1 and parts[-2] in RESOURCES and parts[-2] != "Patient"
+    return kind == "Patient" and not other
+
+
+def _is_same(one: Any, number: Tree) -> bool:
+    return isinstance(one, dict) and (one.get("system"), one.get("value")) == (number.get("system"), number["value"])
+
+
+__all__ = ["HUB", "UUID", "Bundle", "Entry", "Record", "hub_id", "outcome"]

@@ -1,0 +1,302 @@
+"""From a tree to the entries of a Bundle: resources, how they refer to each other, and what a server is asked to do.
+
+Entities with an id, and all that hangs on the patient, are entries; entities without an id are contained. In a
+transaction every entry is conditional, so that sending it twice does what sending it once does: the patient by the NHS
+number with its system where that can be trusted, all else by an identifier of the hub's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid5
+
+from adapters._fhir.bundle import HUB
+from adapters._fhir.form import unshape
+from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
+from adapters._fhir.tree import EPISODE, FLAG_DETAIL, INTERPRETER, NHS_COMMUNICATION, NHS_LANGUAGE
+from hub.adapter import Theirs
+from hub.errors import RecordError
+
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+NATIONAL = ("https://fhir.nhs.uk/Id/", "https://fhir.hl7.org.uk/Id/")
+"""Systems of numbers that bodies of the NHS give: what bears one is made where it is missing, never overwritten."""
+
+_SPACE = UUID("6f0c1c3e-6a0b-5d0e-9d7c-2f1f6a1b7c55")
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_NESTED = (*ENTITIES, "CareTeam")
+
+
+class Entries:
+    """The entries of one record. kind: of the Bundle; shared: entities of records before it in the same Bundle."""
+
+    def __init__(self, record: Theirs, kind: str, shared: dict[tuple[str, str], Tree]) -> None:
+        self.tree, self.kind, self.shared = record.tree, kind, shared
+        own = self.tree.get("id")
+        self.id = own if isinstance(own, str) else ""
+        self.system = f"{HUB}{record.source or 'hub'}"
+        self.key = f"{self.system}|{record.id or self.id}"
+        self.made: list[Tree] = []
+        self.contained: list[Tree] = []
+        self.known: dict[str, str] = {}
+        self.patient = ""
+
+    def run(self) -> list[Tree]:
+        """All entries, the patient first. RecordError for a patient by whom a server could not know the child again."""
+        patient = {key: value for key, value in self.tree.items() if key not in SUBJECTS and key != "id"}
+        below = {name: [one for one in self.tree.get(name) or () if type(one) is dict] for name in SUBJECTS}
+        contacts = [one for one in below["RelatedPerson"] if one.get("contact") == "true"]
+        if contacts:
+            patient["contact"] = [_contact_out(one) for one in contacts]
+            below["RelatedPerson"] = [one for one in below["RelatedPerson"] if one.get("contact") != "true"]
+        for name, item in _listed(below):
+            self.known.setdefault(f"{name}/{item['id']}", self._url(name, _mark(name, item) + item["id"]))
+        self.patient = self._url("Patient", "") if patient else f"Patient/{self.id}"
+        if patient:
+            self._put_patient(patient)
+        below["CareTeam"] = _teams(below["CareTeam"])
+        for name, items in below.items():
+            for item in items:
+                self.resource(name, item)
+        return self.made
+
+    def header(self, said: Tree, key: str) -> Tree:
+        """The entry of a MessageHeader about this record. key: of the message; the same message has the same id."""
+        own = {name: value for name, value in said.items() if name != "id"}
+        body = unshape({**own, "focus": [{"reference": self.patient}]}, "MessageHeader", self.refer)
+        name = said["id"] if isinstance(said.get("id"), str) else str(uuid5(_SPACE, f"message|{key}"))
+        return {"fullUrl": f"urn:uuid:{name}", "resource": {"resourceType": "MessageHeader", "id": name, **body}}
+
+    def _url(self, name: str, own: str) -> str:
+        return f"urn:uuid:{uuid5(_SPACE, f'{self.key}|{name}|{own}')}"
+
+    def _put_patient(self, patient: Tree) -> None:
+        _languages_out(patient)
+        only = patient.keys() <= {"identifier"}  # all that is known of the patient
+        body = unshape(patient, "Patient", self.refer)
+        number = trusted_number(body.get("identifier"))
+        self._entry("Patient", self.id, body, self.patient, self.id)
+        if self.kind != "transaction":
+            return
+        if not number and not self.id:
+            raise RecordError(
+                "nothing by which a server could know this patient again: no trusted NHS number and no id"
+            )
+        condition = _token(NHS_NUMBER, number) if number else _token(self.system, self.id)
+        self.made[-1]["request"] = _request("Patient", condition, create=only)
+
+    def resource(self, name: str, item: Tree) -> str:
+        """What hangs on the patient, with what stands within it, as entries; its url."""
+        outer, self.contained = self.contained, []
+        mark = _mark(name, item)
+        item = dict(item)
+        own = item.pop("id", "")
+        url = self._url(name, mark + (own or f"#{len(self.made)}"))
+        subject = item.get(SUBJECTS[name])
+        item[SUBJECTS[name]] = {**(subject if type(subject) is dict else {}), "reference": self.patient}
+        if name == "Flag":
+            self._put_plan(item)
+        task = item.pop("Task", None) if name == "ServiceRequest" else None
+        body = unshape(item, name, self.refer)
+        if self.contained:
+            body["contained"] = [*self.contained, *body.get("contained", ())]
+        self.contained = outer
+        inner = f"{quote(self.id, safe='')}/{mark}{quote(own or str(uuid5(_SPACE, url)), safe='')}"
+        self._entry(name, own, body, url, inner)
+        if self.kind == "transaction":
+            self.made[-1]["request"] = _request(name, _token(self.system, inner))
+        if type(task) is dict:
+            self.resource("Task", {**task, "focus": {**(task.get("focus") or {}), "reference": url}})
+        return url
+
+    def _put_plan(self, flag: Tree) -> None:
+        plan, episode = flag.pop("CarePlan", None), flag.pop("episode", None)
+        if type(plan) is not dict:
+            return
+        if isinstance(episode, str):
+            said = {"url": EPISODE, "valueReference": {"reference": f"EpisodeOfCare/{episode}"}}
+            plan = {**plan, "extension": [*(plan.get("extension") or ()), said]}
+        detail = {"url": FLAG_DETAIL, "valueReference": {"reference": self.resource("CarePlan", plan)}}
+        flag["extension"] = [detail, *(flag.get("extension") or ())]
+
+    def _entry(self, name: str, own: str, body: Tree, url: str, inner: str) -> None:
+        """An entry; its id is the resource's where one may be, else an identifier of the hub's: `inner`."""
+        held: Tree = {"resourceType": name}
+        taken = (name, own) in self.shared
+        if own and self.kind != "transaction" and _ID.fullmatch(own) and not taken:
+            held["id"] = own
+            self.shared[(name, own)] = held
+        elif own or (self.kind == "transaction" and name != "Patient"):
+            said = {"system": self.system, "value": inner}
+            body = _after(body, "identifier", [*body.get("identifier", ()), said])
+        self.made.append({"fullUrl": url, "resource": {**held, **body}})
+
+    # --------------------------------------------------------------------------------------------------- the references
+
+    def refer(self, said: Tree) -> Tree:
+        """A Reference as the Bundle has it."""
+        text = said.get("reference")
+        if text == "Patient":
+            return {**said, "reference": self.patient}
+        if isinstance(text, str):
+            return {**said, "reference": self.known[text]} if text in self.known else said
+        for name in _NESTED:
+            inner = said.get(name)
+            if type(inner) is dict:
+                made = {key: value for key, value in said.items() if key != name}
+                return {**made, "reference": self._within(name, inner)}
+        return said
+
+    def _within(self, name: str, inner: Tree) -> str:
+        if name in SUBJECTS:
+            return self.resource(name, inner)
+        own = inner.get("id")
+        if not (isinstance(own, str) and own):
+            return self._contain(name, inner)
+        url = f"urn:uuid:{uuid5(_SPACE, f'{self.system}|{name}|{own}')}"
+        before = self.shared.get((name, own))
+        if before is not None:
+            return url if before == inner else self._contain(name, inner)
+        self.shared[(name, own)] = inner
+        body = unshape({key: value for key, value in inner.items() if key != "id"}, name, self.refer)
+        held: Tree = {"resourceType": name}
+        number = next((one for one in body.get("identifier", ()) if _is_national(one)), None)
+        if self.kind != "transaction" and _ID.fullmatch(own):
+            held["id"] = own
+        else:
+            body = _after(body, "identifier", [*body.get("identifier", ()), {"system": self.system, "value": own}])
+        self.made.append({"fullUrl": url, "resource": {**held, **body}})
+        if self.kind == "transaction":
+            condition = _token(number["system"], number["value"]) if number else _token(self.system, own)
+            self.made[-1]["request"] = _request(name, condition, create=number is not None)
+        return url
+
+    def _contain(self, name: str, inner: Tree) -> str:
+        """An entity within the resource that refers to it."""
+        body = unshape({key: value for key, value in inner.items() if key != "id"}, name, self.refer)
+        if isinstance(inner.get("id"), str):
+            said = {"system": self.system, "value": inner["id"]}
+            body = _after(body, "identifier", [*body.get("identifier", ()), said])
+        own = f"{name[0].lower()}{len(self.contained) + 1}"
+        self.contained.append({"resourceType": name, "id": own, **body})
+        return f"#{own}"
+
+
+def trusted_number(identifiers: Any) -> str:
+    """The NHS number by which a patient may be found, else "": one, in force, whose check digit and range are right,
+    and which nobody calls other than verified."""
+    found = set()
+    for one in identifiers if type(identifiers) is list else ():
+        if type(one) is dict and one.get("system") == NHS_NUMBER and one.get("use") != "old":
+            statuses = [code for held in one.get("extension") or () for code in _statuses(held)]
+            if is_number(one.get("value")) and all(code == "01" for code in statuses):
+                found.add(one["value"])
+    return found.pop() if len(found) == 1 else ""
+
+
+def is_number(text: Any) -> bool:
+    """Whether it is a number that the NHS issues (England and Wales 4, 6, 7; synthetic 9; Scotland and Northern Ireland
+    below 4), with the right check digit (modulus 11)."""
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{10}", text) or len(set(text)) == 1:
+        return False
+    check = 11 - sum(int(digit) * weight for digit, weight in zip(text, range(10, 1, -1), strict=False)) % 11
+    return text[0] not in "58" and text >= "0100000000" and check != 10 and check % 11 == int(text[9])
+
+
+def _statuses(held: Any) -> Iterator[str]:
+    if type(held) is dict and str(held.get("url", "")).endswith("NHSNumberVerificationStatus"):
+        concept = held.get("valueCodeableConcept")
+        for one in concept.get("coding") or () if type(concept) is dict else ():
+            yield str(one.get("code", "")) if type(one) is dict else ""
+
+
+def _listed(below: dict[str, list[Tree]]) -> Iterator[tuple[str, Tree]]:
+    """Everything that hangs on the patient and has an id, with its type, also what stands within another."""
+    for name, items in below.items():
+        for item in items:
+            inner = [(name, item), ("CarePlan", item.get("CarePlan")), ("Task", item.get("Task"))]
+            yield from ((kind, one) for kind, one in inner if type(one) is dict and isinstance(one.get("id"), str))
+
+
+def _mark(name: str, item: Tree) -> str:
+    """What tells two lists of ours apart that become the same type: the first code of a plan's category, or of its
+    flag's; else nothing."""
+    plan = item.get("CarePlan") if name == "Flag" else item if name == "CarePlan" else None
+    category = plan.get("category") if type(plan) is dict else None
+    coding = category["codes"].get("sct") if type(category) is dict and "codes" in category else None
+    code = coding.get("code") if type(coding) is dict else None
+    return f"{code}/" if isinstance(code, str) else ""
+
+
+def _teams(items: list[Tree]) -> list[Tree]:
+    """Teams whose members stand as items of their own, joined again."""
+    made: dict[str, Tree] = {}
+    for n, item in enumerate(items):
+        own = str(item.get("id") or f"#{n}").partition("#")
+        first = made.get(own[0]) if own[0] and own[2] else None
+        if first is None:
+            made[own[0] or f"#{n}"] = dict(item)
+        elif type(item.get("participant")) is dict:
+            first["participant-more"] = [*first.get("participant-more", ()), item["participant"]]
+    return list(made.values())
+
+
+def _contact_out(contact: Tree) -> Tree:
+    made = {key: value for key, value in contact.items() if key != "contact"}
+    if type(made.get("address")) is list and made["address"]:
+        made["address"] = made["address"][0]
+    return made
+
+
+def _languages_out(patient: Tree) -> None:
+    """The languages as FHIR says them: those that PDS says as an extension, and whether an interpreter is needed."""
+    held = patient.get("communication")
+    if type(held) is not list:
+        return
+    spoken, said, needed = [], [], []
+    for one in held:
+        if type(one) is dict and one.get("nhs") == "true":
+            inner = {url: {key: one[name]} for url, key, name in NHS_LANGUAGE if name in one}
+            said.append({"url": NHS_COMMUNICATION, "ext": inner})
+            continue
+        left = {key: value for key, value in one.items() if key != "interpreter"} if type(one) is dict else one
+        needed += [one["interpreter"]] if type(one) is dict and "interpreter" in one else []
+        spoken += [left] if left else []
+    if needed:
+        said.insert(0, {"url": INTERPRETER, "valueBoolean": next((one for one in needed if one == "true"), needed[0])})
+    patient.pop("communication")
+    if spoken:
+        patient["communication"] = spoken
+    if said:
+        patient["extension"] = [*(patient.get("extension") or ()), *said]
+
+
+def _is_national(one: Any) -> bool:
+    return type(one) is dict and str(one.get("system", "")).startswith(NATIONAL) and isinstance(one.get("value"), str)
+
+
+def _token(system: str, value: str) -> str:
+    """A search by identifier, as a condition may stand in a URL."""
+    escaped = re.sub(r"([\\,|$])", r"\\\1", value)
+    return f"identifier={quote(f'{system}|{escaped}', safe=':/')}"
+
+
+def _request(name: str, condition: str, create: bool = False) -> Tree:
+    if create:
+        return {"method": "POST", "url": name, "ifNoneExist": condition}
+    return {"method": "PUT", "url": f"{name}?{condition}"}
+
+
+def _after(body: Tree, name: str, value: Any) -> Tree:
+    """The resource with an element that may be new, before all but its head."""
+    first = ("meta", "implicitRules", "language", "text", "contained", "extension", "modifierExtension")
+    return {
+        **{key: body[key] for key in first if key in body},
+        name: value,
+        **{key: held for key, held in body.items() if key not in first and key != name},
+    }
+
+
+__all__ = ["NHS_NUMBER", "Entries", "is_number", "trusted_number"]

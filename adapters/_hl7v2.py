@@ -1,0 +1,272 @@
+"""HL7 v2 on the wire: a document cut into messages, a message into segments, their characters and escapes.
+
+A document holds one message or many, bare or in a batch file (FHS, BHS, BTS, FTS), its segments ended by CR, LF or
+both, with or without the frame of MLLP. Facts: HL7 v2.4 chapter 2; what real senders do beside it was counted on 1,189
+messages.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import hl7  # type: ignore[import-untyped]
+
+from hub.errors import RecordError
+from hub.wire import Document
+
+LONGEST = 16 << 20
+"""Most bytes of a segment."""
+LARGEST = 64 << 20
+"""Most bytes of a message."""
+MOST = 20_000
+"""Most segments of a message."""
+
+_ENDS = re.compile(rb"[\r\n\x0b\x1c]+")
+_SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
+_ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
+_CHARSETS = {
+    **dict.fromkeys(("", "ASCII", "UNICODE", "UNICODE UTF-8", "UTF-8", "UTF8"), "utf-8"),
+    **{f"8859/{n}": f"iso8859-{n}" for n in (*range(1, 12), 13, 14, 15, 16)},
+}
+"""By MSH-18. ASCII is what most senders declare whatever they send, and ASCII is within UTF-8; `UNICODE` is sent for
+UTF-8, as a file of 16-bit characters could not be cut at its segment ends."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The separators of a message, as MSH-1 and MSH-2 declare them. cut: the truncation mark of v2.7, or ""."""
+
+    field: str = "|"
+    component: str = "^"
+    repeat: str = "~"
+    escape: str = "\\"
+    part: str = "&"
+    cut: str = ""
+
+    @property
+    def declared(self) -> str:
+        """MSH-2."""
+        return self.component + self.repeat + self.escape + self.part + self.cut
+
+
+@dataclass
+class Message:
+    """One message. place: for errors. segments: name and text, separators and escapes as they came; MSH is the first.
+
+    fields: of the segments that were asked for, python-hl7's segment by its place in `segments`.
+    """
+
+    place: str
+    marks: Marks
+    segments: list[tuple[str, str]]
+    fields: dict[int, hl7.Segment] = field(default_factory=dict)
+
+    def header(self, number: int) -> str:
+        """A field of MSH as it came, "" when there is none."""
+        found = self.segments[0][1].split(self.marks.field)
+        return found[number - 1] if len(found) >= number else ""
+
+    def parse(self, names: frozenset[str]) -> None:
+        """Take the segments of these names apart into `fields`."""
+        wanted = [n for n, (name, _) in enumerate(self.segments) if name in names and n]
+        head, mark = self.segments[0], self.marks
+        texts = [f"MSH{mark.field}{mark.declared}{head[1][head[1].find(mark.field, 1) :]}"]
+        texts += [self.segments[n][0] + mark.field + self.segments[n][1] for n in wanted]
+        found = hl7.parse("\r".join([*texts, "END"]))  # it strips blanks at the end, which may belong to a field
+        self.fields = dict(zip([0, *wanted], found, strict=False))
+
+
+def messages(document: Document) -> Iterator[Message | RecordError]:
+    """Every message of a document in order, and the errors of those that cannot be taken apart. RecordError raised:
+    nothing more of it can be read."""
+    number = 0
+    for part in document.parts():
+        file = document.label(part)
+        with document.open(part) as stream:
+            for found in _cut(_lines(stream, file), file):
+                if isinstance(found, RecordError):
+                    yield found
+                    continue
+                number += 1
+                yield _message(found, file, f"message {number}")
+    if not number:
+        raise RecordError("it holds no message", file=document.name)
+
+
+def _lines(stream: BinaryIO, file: str) -> Iterator[bytes]:
+    """Segments as bytes, empty ones left out."""
+    rest: list[bytes] = []
+    size, is_first = 0, True
+    while chunk := stream.read(1 << 16):
+        if is_first:
+            is_first = False
+            if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise RecordError("it is in 16-bit characters (UTF-16), which HL7 v2 over bytes is not", file=file)
+            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+        first, *others = _ENDS.split(chunk)
+        rest.append(first)
+        size += len(first)
+        if others:
+            yield from filter(None, (b"".join(rest), *others[:-1]))
+            rest, size = [others[-1]], len(others[-1])
+        if size > LONGEST:
+            raise RecordError(f"a segment is longer than {LONGEST >> 20} MB", file=file)
+    if size:
+        yield b"".join(rest)
+
+
+def _cut(lines: Iterable[bytes], file: str) -> Iterator[list[bytes] | RecordError]:
+    """The segments of each message; one that is too large is an error in its place."""
+    held: list[bytes] = []
+    size, said, is_open = 0, 0, False
+    for line in lines:
+        name = line.lstrip(b" \t")[:3]
+        if name == b"MSH" or name in _ENVELOPE:
+            if held:
+                yield _whole(held, size, file)
+                said += 1
+            held, size = [line.lstrip(b" \t")] if name == b"MSH" else [], len(line)
+            if name == b"BHS":
+                is_open, said = True, 0
+            elif name == b"BTS":
+                if is_open and not _agrees(line, said):
+                    yield RecordError("the batch says another number of messages", file=file, place="BTS-1")
+                is_open = False
+        elif not held:
+            raise RecordError("it does not begin with a message header (MSH)", file=file)
+        else:
+            size += len(line)
+            if len(held) <= MOST and size <= LARGEST:
+                held.append(line)
+    if held:
+        yield _whole(held, size, file)
+    if is_open:
+        raise RecordError("the batch has no end: the file was cut off", file=file, place="BTS")
+
+
+def _agrees(trailer: bytes, count: int) -> bool:
+    """Whether BTS-1, if it holds a number, is that of the messages."""
+    said = trailer[4:].split(trailer[3:4])[0].strip() if len(trailer) > 4 else b""
+    return not said.isdigit() or int(said[:18]) == count
+
+
+def _whole(held: list[bytes], size: int, file: str) -> list[bytes] | RecordError:
+    if size > LARGEST or len(held) > MOST:
+        return RecordError(f"a message is larger than {LARGEST >> 20} MB or {MOST} segments", file=file)
+    return held
+
+
+def _message(lines: list[bytes], file: str, place: str) -> Message | RecordError:
+    try:
+        marks, text = _decode(lines)
+        return Message(place, marks, _segments(text, marks))
+    except RecordError as error:
+        return RecordError(error.reason, file=file, place=f"{place}, {error.place}")
+
+
+def _decode(lines: list[bytes]) -> tuple[Marks, list[str]]:
+    """The segments as text, by the character set that MSH-18 declares; RecordError names the field."""
+    marks = marks_of(lines[0].decode("latin-1"))
+    cells = lines[0].split(marks.field.encode("latin-1"))
+    declared = cells[17].split(marks.repeat.encode("latin-1"))[0] if len(cells) > 17 else b""
+    charset = _CHARSETS.get(declared.decode("latin-1").strip().upper())
+    if charset is None:
+        raise RecordError("a character set that is not known here", place="MSH-18")
+    try:
+        texts = [_text(line, charset) for line in lines]
+    except UnicodeDecodeError:
+        what = "it does not declare its character set, and is not in UTF-8"
+        raise RecordError(
+            what if not declared else "it is not in the character set it declares", place="MSH-18"
+        ) from None
+    if lines[0].startswith(b"MSH|^~\\&amp;"):  # the whole message was escaped for HTML on its way
+        texts = [html.unescape(text) for text in texts]
+    return marks, texts
+
+
+def _text(line: bytes, charset: str) -> str:
+    """Bytes as text; senders of Windows call their set 8859/1, whose characters 80 to 9F no text has."""
+    return line.decode("cp1252" if charset == "iso8859-1" and re.search(rb"[\x80-\x9f]", line) else charset)
+
+
+def charset_of(declared: str) -> str:
+    """Python's name for a set of MSH-18, UTF-8 where it is not known."""
+    return _CHARSETS.get(declared.strip().upper(), "utf-8")
+
+
+def encode(text: str, declared: str) -> bytes:
+    """A message as bytes. RecordError when the set that it declares has no such character."""
+    charset = charset_of(declared)
+    for one in (charset, "cp1252") if charset == "iso8859-1" else (charset,):
+        try:
+            return text.encode(one)
+        except UnicodeEncodeError:
+            continue
+    raise RecordError("the character set it declares lacks a character", place="MSH-18")
+
+
+def marks_of(header: str) -> Marks:
+    """The separators of a message from its MSH; RecordError names the field."""
+    sign = header[3:4]
+    if not sign or sign.isalnum() or sign.isspace():
+        raise RecordError("no field separator", place="MSH-1")
+    said = header[4:].partition(sign)[0].removesuffix("amp;")
+    whole = said + "^~\\&"[len(said) :]
+    if len(whole) > 5 or len({sign, *whole}) <= len(whole) or any(one.isalnum() or one.isspace() for one in whole):
+        raise RecordError("these cannot be separators", place="MSH-2")
+    return Marks(sign, *whole)
+
+
+def _segments(texts: list[str], marks: Marks) -> list[tuple[str, str]]:
+    found = [("MSH", texts[0][3:])]
+    for n, text in enumerate(texts[1:], 2):
+        name, sign, rest = text[:3], text[3:4], text[4:]
+        if not _SEGMENT.fullmatch(name) or sign not in ("", marks.field):
+            raise RecordError("a line that is no segment", place=f"segment {n}")
+        found.append((name, rest))
+    return found
+
+
+_KNOWN = {"F": "field", "S": "component", "T": "part", "R": "repeat", "E": "escape", "P": "cut", ".br": ""}
+
+
+def unescape(text: str, marks: Marks) -> str:
+    """A text without escapes; those that only change how it is shown (`\\H\\`) or that nobody knows stay."""
+    sign = marks.escape
+    if sign not in text:
+        return text
+
+    def plain(found: re.Match[str]) -> str:
+        code = found[1]
+        if code in _KNOWN:
+            return "\n" if code == ".br" else getattr(marks, _KNOWN[code]) or "#"
+        if re.fullmatch(r"X(?:[0-9A-Fa-f]{2})+", code):
+            try:
+                return bytes.fromhex(code[1:]).decode("utf-8")
+            except UnicodeDecodeError:
+                return bytes.fromhex(code[1:]).decode("latin-1")
+        return found[0]
+
+    mark = re.escape(sign)
+    return re.sub(f"{mark}([^{mark}]*){mark}", plain, text)
+
+
+def escape(text: str, marks: Marks) -> str:
+    """A text with what would be taken for a separator, and control characters, escaped."""
+    signs = {getattr(marks, name): code for code, name in _KNOWN.items() if name and getattr(marks, name)}
+    signs["\n"] = ".br"
+    if not any(one in signs or one < " " for one in text):
+        return text
+    mark = marks.escape
+    out = []
+    for one in text:
+        code = signs.get(one) or (f"X{ord(one):02X}" if one < " " and one != "\t" else "")
+        out.append(f"{mark}{code}{mark}" if code else one)
+    return "".join(out)
+
+
+__all__ = ["Marks", "Message", "charset_of", "encode", "escape", "marks_of", "messages", "unescape"]

@@ -1,0 +1,137 @@
+"""The numbers of a person in HL7 v2 (CX): which is the sender's own, which an NHS number, how far that was traced."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from adapters._hl7v2 import Marks, unescape
+from hub.adapter import Tree
+from hub.errors import RecordError
+
+_STATUS = re.compile(r"(?:NSTS|PDS)\d\d")
+_NHS = {("NHS", "NH"), ("", "NH"), ("NHS", ""), ("NHS", "NHS"), ("NHSNBR", "NHSNMBR")}
+"""Assigning authority and type of an NHS number as senders write them; the first is the UK rule."""
+_OWN = ("MR", "MRN", "PI", "PT", "HOSP")
+"""Types of number under which a hospital files a person, the likeliest first."""
+_FOREIGN = {"SS", "DL", "PPN", "NI", "NNGBR", "MA", "MC", "BCT"}
+"""Types of number that others give out."""
+
+
+def mark(numbers: Any) -> None:
+    """Say of each number whether it is an NHS number (`of`), and take the tracing status out of the place of its check
+    digit (`checked`)."""
+    for one in numbers if isinstance(numbers, list) else ():
+        if _names(one) in _NHS:
+            one["of"] = "nhs"
+        if isinstance(one.get("2"), str) and _STATUS.fullmatch(one["2"]):
+            one["checked"] = one.pop("2")
+
+
+def unmark(number: Tree) -> Tree:
+    """A number as it is written: an NHS number has its authority and type, the check digit's place its status."""
+    plain = {name: value for name, value in number.items() if name not in ("of", "checked", "status")}
+    if number.get("of") == "nhs" and "4" not in plain and "5" not in plain:
+        plain |= {"4": {"1": "NHS"}, "5": "NH"}
+    return {**plain, "2": number["checked"]} if "checked" in number else plain
+
+
+def take_status(pid: Tree) -> None:
+    """PID-32 says how far the NHS number was traced: put that with the number (`status`)."""
+    said, numbers = pid.get("32"), pid.get("3")
+    if not isinstance(said, list) or not isinstance(numbers, list):
+        return
+    found = [one for one in said if isinstance(one, str) and _STATUS.fullmatch(one)]
+    nhs = next((one for one in numbers if one.get("of") == "nhs"), None)
+    if len(found) == 1 and nhs is not None:
+        nhs["status"] = found[0]
+        said.remove(found[0])
+        if not said:
+            del pid["32"]
+
+
+def give_status(pid: Tree) -> Tree:
+    """PID with what its numbers say of their tracing in PID-32 again."""
+    numbers = pid.get("3")
+    said = [one["status"] for one in numbers if "status" in one] if isinstance(numbers, list) else []
+    if not said:
+        return pid
+    held = pid.get("32")
+    return {**pid, "32": [*said, *(held if isinstance(held, list) else ())]}
+
+
+def name(tree: Tree, sender: str, marks: Marks, merges: bool) -> None:
+    """Give a tree the person's own id in the sending system (`id`), and in a merge the one that goes (`superseded`).
+
+    sender: MSH-4 as it came. RecordError when there is none, naming the field.
+    """
+    pid = tree["PID"]
+    facility = sender.split(marks.component)[0].upper()
+    own = _own(pid.get("3"), facility) or _plain(pid.get("2"), marks)
+    if own is None:
+        raise RecordError("no number under which the person is known", place="PID-3")
+    tree["id"] = _id(own)
+    if not merges:
+        return
+    if "MRG" not in tree:
+        raise RecordError("the message has none", place="MRG")
+    gone = _own(tree["MRG"].get("1"), _names(own)[0] or facility)
+    if gone is None:
+        raise RecordError("no number that is superseded", place="MRG-1")
+    tree["superseded"] = _id(gone if _names(gone)[0] or "4" not in own else {**gone, "4": own["4"]})
+    if tree["superseded"] == tree["id"]:
+        raise RecordError("the number that is superseded is the one that stays (PID-3)", place="MRG-1")
+
+
+def add(numbers: Any, own: str, source: str) -> list[Tree]:
+    """Numbers with one of this id among them. source: gave it out, where the id does not say who did."""
+    held = list(numbers) if isinstance(numbers, list) else []
+    if any(_id(one) == own for one in held if isinstance(one.get("1"), str)):
+        return held
+    value, _, authority = own.partition("^^^")
+    authority = authority or source
+    made: Tree = {"1": value, "5": "PI"}
+    return [{**made, "4": {"1": authority}} if authority else made, *held]
+
+
+def _names(number: Tree) -> tuple[str, str]:
+    """Assigning authority and type, in capitals."""
+    authority, kind = _authority(number), number.get("5")
+    return authority.upper(), kind.upper() if isinstance(kind, str) else ""
+
+
+def _authority(number: Tree) -> str:
+    found = number.get("4")
+    said = found.get("1") if isinstance(found, dict) else found
+    return said if isinstance(said, str) else ""
+
+
+def _own(numbers: Any, facility: str) -> Tree | None:
+    """The number under which the sender files the person: one of its own facility, else one of the usual types, else
+    any that is not another body's, else an NHS number."""
+    there = [one for one in numbers if isinstance(one.get("1"), str)] if isinstance(numbers, list) else []
+    local = [one for one in there if one.get("of") != "nhs"]
+    own = [one for one in local if _names(one)[1] not in _FOREIGN]
+    ranked = [one for one in own if facility and _names(one)[0] == facility]
+    ranked += [one for kind in _OWN for one in own if _names(one)[1] == kind]
+    found: list[Tree] = [*ranked, *own, *local, *there]
+    return found[0] if found else None
+
+
+def _plain(text: Any, marks: Marks) -> Tree | None:
+    """PID-2, where older versions have the number, as a number."""
+    cells = text.split(marks.repeat)[0].split(marks.component) if isinstance(text, str) else [""]
+    if not cells[0].strip() or cells[0] == '""':
+        return None
+    number: Tree = {"1": unescape(cells[0], marks)}
+    authority = cells[3].split(marks.part)[0] if len(cells) > 3 else ""
+    return {**number, "4": {"1": unescape(authority, marks)}} if authority else number
+
+
+def _id(number: Tree) -> str:
+    """A number with its authority, for two hospitals of one feed may give out the same."""
+    authority = _authority(number)
+    return f"{number['1']}^^^{authority}" if authority else str(number["1"])
+
+
+__all__ = ["add", "give_status", "mark", "name", "take_status", "unmark"]

