@@ -160,7 +160,7 @@ class _Maker:
             if not rest:
                 del made[subject]
         _strip_hub(made)
-        if entry.type == "Flag" and "CarePlan" in made:
+        if entry.type == "Flag" and isinstance(made.get("CarePlan"), dict):
             _flag_in(made)
         return {**({"id": entry.id} if entry.id else {}), **shape(made, entry.type)}
 

@@ -49,7 +49,7 @@ RESOURCES = frozenset(
     StructureDefinition StructureMap Subscription SubscriptionStatus Substance SubstanceNucleicAcid SubstancePolymer
     SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial SubstanceSpecification SupplyDelivery
     SupplyRequest Task TerminologyCapabilities TestReport TestScript ValueSet VerificationResult VisionPrescription
-    """.split()
+    """.split()  # noqa: SIM905 - a list of 147 lines says no more
 )
 """The names of all resources of R4."""
 

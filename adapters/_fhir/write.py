@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from hashlib import sha1
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from adapters._fhir.bundle import HUB
 from adapters._fhir.form import unshape
@@ -24,8 +25,10 @@ NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 NATIONAL = ("https://fhir.nhs.uk/Id/", "https://fhir.hl7.org.uk/Id/")
 """Systems of numbers that bodies of the NHS give: what bears one is made where it is missing, never overwritten."""
 
-_SPACE = UUID("6f0c1c3e-6a0b-5d0e-9d7c-2f1f6a1b7c55")
+_SPACE = UUID("6f0c1c3e-6a0b-5d0e-9d7c-2f1f6a1b7c55").bytes
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_PLAIN = re.compile(r"[A-Za-z0-9._:/-]*").fullmatch
+"""Needs no escape in a condition."""
 _NESTED = (*ENTITIES, "CareTeam")
 
 
@@ -66,11 +69,11 @@ class Entries:
         """The entry of a MessageHeader about this record. key: of the message; the same message has the same id."""
         own = {name: value for name, value in said.items() if name != "id"}
         body = unshape({**own, "focus": [{"reference": self.patient}]}, "MessageHeader", self.refer)
-        name = said["id"] if isinstance(said.get("id"), str) else str(uuid5(_SPACE, f"message|{key}"))
+        name = said["id"] if isinstance(said.get("id"), str) else _uuid(f"message|{key}")
         return {"fullUrl": f"urn:uuid:{name}", "resource": {"resourceType": "MessageHeader", "id": name, **body}}
 
     def _url(self, name: str, own: str) -> str:
-        return f"urn:uuid:{uuid5(_SPACE, f'{self.key}|{name}|{own}')}"
+        return f"urn:uuid:{_uuid(f'{self.key}|{name}|{own}')}"
 
     def _put_patient(self, patient: Tree) -> None:
         _languages_out(patient)
@@ -103,7 +106,7 @@ class Entries:
         if self.contained:
             body["contained"] = [*self.contained, *body.get("contained", ())]
         self.contained = outer
-        inner = f"{quote(self.id, safe='')}/{mark}{quote(own or str(uuid5(_SPACE, url)), safe='')}"
+        inner = f"{quote(self.id, safe='')}/{mark}{quote(own or _uuid(url), safe='')}"
         self._entry(name, own, body, url, inner)
         if self.kind == "transaction":
             self.made[-1]["request"] = _request(name, _token(self.system, inner))
@@ -155,7 +158,7 @@ class Entries:
         own = inner.get("id")
         if not (isinstance(own, str) and own):
             return self._contain(name, inner)
-        url = f"urn:uuid:{uuid5(_SPACE, f'{self.system}|{name}|{own}')}"
+        url = f"urn:uuid:{_uuid(f'{self.system}|{name}|{own}')}"
         before = self.shared.get((name, own))
         if before is not None:
             return url if before == inner else self._contain(name, inner)
@@ -277,8 +280,16 @@ def _is_national(one: Any) -> bool:
     return type(one) is dict and str(one.get("system", "")).startswith(NATIONAL) and isinstance(one.get("value"), str)
 
 
+def _uuid(name: str) -> str:
+    """The name's UUID of version 5 (RFC 4122, 4.3) in our name space; uuid.uuid5 takes five times as long."""
+    made = sha1(_SPACE + name.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+    return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{'89ab'[int(made[16], 16) & 3]}{made[17:20]}-{made[20:32]}"
+
+
 def _token(system: str, value: str) -> str:
     """A search by identifier, as a condition may stand in a URL."""
+    if _PLAIN(value) and _PLAIN(system):
+        return f"identifier={system}%7C{value}"
     escaped = re.sub(r"([\\,|$])", r"\\\1", value)
     return f"identifier={quote(f'{system}|{escaped}', safe=':/')}"
 

@@ -1,0 +1,92 @@
+"""A FHIR server that nobody here wrote (Medplum, R4) takes what the adapter writes, and another's client finds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fhirpy import SyncFHIRClient
+
+from adapters.fhir_r4 import adapter
+from hub.adapter import Theirs
+from hub.translate import translate
+from hub.wire import Document
+from tests import peers
+
+NHS = "https://fhir.nhs.uk/Id/nhs-number"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base address of a server that holds nothing yet."""
+    program, base = peers.medplum(tmp_path_factory.mktemp("medplum") / "log")
+    yield base
+    program.close()
+
+
+@pytest.fixture(scope="module")
+def transactions(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> list[bytes]:
+    """The made-up council as the hub sends it: a transaction a child."""
+    out = tmp_path_factory.mktemp("council") / "out.json"
+    translate(Document.at(samples / "ssd" / "council"), "ssd", "fhir_r4", out)
+    found = [one for one in adapter.read(Document.at(out)) if isinstance(one, Theirs)]
+    made = []
+    for one in found:
+        one.source = "ssd"
+        made.append(b"".join(data for _, data in adapter.write([one], {"edition": "transaction"})))
+    return made
+
+
+def post(server: str, data: bytes) -> list[str]:
+    """What became of each entry of a Bundle."""
+    answer = httpx.post(server, content=data, headers={"content-type": "application/fhir+json"}, timeout=30)
+    assert answer.status_code == 200, answer.text[:500]
+    return [entry["response"]["status"] for entry in answer.json()["entry"]]
+
+
+def count(server: str, name: str) -> int:
+    return len(httpx.get(f"{server}/{name}?_count=200", timeout=30).json().get("entry", []))
+
+
+def test_every_transaction_is_accepted_and_sending_it_again_makes_nothing_new(
+    server: str, transactions: list[bytes]
+) -> None:
+    first = [status for data in transactions for status in post(server, data)]
+    assert {status[:3] for status in first} <= {"200", "201"}
+    names = ("Patient", "RelatedPerson", "EpisodeOfCare", "Flag", "CarePlan", "CareTeam", "Practitioner")
+    held = {name: count(server, name) for name in names}
+    assert held["Patient"] == len(transactions)
+    assert all(held.values())
+    again = [status for data in transactions for status in post(server, data)]
+    assert {status[:3] for status in again} == {"200"}
+    assert {name: count(server, name) for name in names} == held
+
+
+def test_a_child_is_found_by_nhs_number_with_all_that_hangs_on_it(server: str, transactions: list[bytes]) -> None:
+    for data in transactions:
+        post(server, data)
+    client = SyncFHIRClient(server)
+    (child,) = client.resources("Patient").search(identifier=f"{NHS}|9999001009").fetch()
+    assert child["name"][0]["family"] == "Okafor-Bell"
+    about: dict[str, Any] = {"subject": f"Patient/{child['id']}"}
+    flags = client.resources("Flag").search(**about).fetch()
+    plans = client.resources("CarePlan").search(**about).fetch()
+    assert flags
+    assert {one["extension"][0]["valueReference"]["reference"] for one in flags} == {
+        f"CarePlan/{one['id']}" for one in plans
+    }
+    assert client.resources("Patient").search(identifier="other|9999001009").fetch() == []
+
+
+def test_a_change_reaches_the_resource_that_was_sent_before(server: str, transactions: list[bytes]) -> None:
+    data = next(one for one in transactions if b"9999001009" in one)
+    post(server, data)
+    changed = json.loads(data)
+    changed["entry"][0]["resource"]["name"][0]["family"] = "Okafor"
+    assert {status[:3] for status in post(server, json.dumps(changed).encode())} == {"200"}
+    (child,) = SyncFHIRClient(server).resources("Patient").search(identifier=f"{NHS}|9999001009").fetch()
+    assert child["name"][0]["family"] == "Okafor"
