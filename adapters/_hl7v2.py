@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-import hl7  # type: ignore[import-untyped]
-
 from hub.errors import RecordError
 from hub.wire import Document
 
@@ -57,13 +55,13 @@ class Marks:
 class Message:
     """One message. place: for errors. segments: name and text, separators and escapes as they came; MSH is the first.
 
-    fields: of the segments that were asked for, python-hl7's segment by its place in `segments`.
+    fields: of the segments that were asked for, by their place in `segments`: their fields as they came, by number.
     """
 
     place: str
     marks: Marks
     segments: list[tuple[str, str]]
-    fields: dict[int, hl7.Segment] = field(default_factory=dict)
+    fields: dict[int, list[str]] = field(default_factory=dict)
 
     def header(self, number: int) -> str:
         """A field of MSH as it came, "" when there is none."""
@@ -71,13 +69,13 @@ class Message:
         return found[number - 1] if len(found) >= number else ""
 
     def parse(self, names: frozenset[str]) -> None:
-        """Take the segments of these names apart into `fields`."""
-        wanted = [n for n, (name, _) in enumerate(self.segments) if name in names and n]
-        head, mark = self.segments[0], self.marks
-        texts = [f"MSH{mark.field}{mark.declared}{head[1][head[1].find(mark.field, 1) :]}"]
-        texts += [self.segments[n][0] + mark.field + self.segments[n][1] for n in wanted]
-        found = hl7.parse("\r".join([*texts, "END"]))  # it strips blanks at the end, which may belong to a field
-        self.fields = dict(zip([0, *wanted], found, strict=False))
+        """Take the segments of these names apart into `fields`; MSH always."""
+        sign = self.marks.field
+        _, *rest = self.segments[0][1].split(sign)
+        self.fields = {0: ["MSH", sign, *rest]}
+        for n, (name, text) in enumerate(self.segments):
+            if n and name in names:
+                self.fields[n] = [name, *text.split(sign)]
 
 
 def messages(document: Document) -> Iterator[Message | RecordError]:

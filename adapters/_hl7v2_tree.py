@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import hl7  # type: ignore[import-untyped]
-
 from adapters import _hl7v2_number as numbers
 from adapters._hl7v2 import Marks, Message, escape, unescape
 from hub.adapter import Tree
@@ -99,14 +97,13 @@ def _named(tree: Tree, message: Message, merges: bool) -> Tree:
     return tree
 
 
-def _segment(name: str, fields: hl7.Segment, marks: Marks, only: bool) -> Tree:
+def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
     """A segment's fields by number. only: no more than its numbers is taken apart."""
     kinds = (NUMBERS if only else FIELDS).get(name, {})
     tree: Tree = {}
-    for n in range(1, len(fields)):
-        text, kind = str(fields[n]), kinds.get(n)
-        if kind is not None:
-            _field(tree, n, kind, fields[n], marks)
+    for n, text in enumerate(fields[1:], 1):
+        if text and n in kinds:
+            _field(tree, n, kinds[n], text, marks)
         elif text:
             tree[str(n)] = text
     for n in _PHONES.get(name, ()) if not only else ():
@@ -123,12 +120,12 @@ def _segment(name: str, fields: hl7.Segment, marks: Marks, only: bool) -> Tree:
     return tree
 
 
-def _field(tree: Tree, n: int, kind: Kind, field: hl7.Field, marks: Marks) -> None:
+def _field(tree: Tree, n: int, kind: Kind, text: str, marks: Marks) -> None:
     """A field's repetitions; where the type does not repeat, further ones stay as text."""
     if kind.plain:
-        found: list[Any] = [_said(one, marks) for one in str(field).split(marks.repeat)]
+        found: list[Any] = [_said(one, marks) for one in text.split(marks.repeat)]
     else:
-        found = [_components(one, kind.parts, marks) for one in field]
+        found = [_components(one, kind.parts, marks) for one in text.split(marks.repeat)]
     while found and found[-1] in ("", {}):
         found.pop()
     if not found:
@@ -140,14 +137,14 @@ def _field(tree: Tree, n: int, kind: Kind, field: hl7.Field, marks: Marks) -> No
         if found[0]:
             tree[str(n)] = found[0]
         if len(found) > 1:
-            tree[f"{n}-more"] = str(field).split(marks.repeat)[1 : len(found)]
+            tree[f"{n}-more"] = text.split(marks.repeat)[1 : len(found)]
 
 
-def _components(found: Any, parts: frozenset[int], marks: Marks) -> Tree:
+def _components(text: str, parts: frozenset[int], marks: Marks) -> Tree:
     """A repetition's components by number; those with parts, declared or not, as parts by number."""
     tree: Tree = {}
-    for n, one in enumerate([found] if isinstance(found, str) else found, 1):
-        texts = [one] if isinstance(one, str) else [str(part) for part in one]
+    for n, one in enumerate(text.split(marks.component), 1):
+        texts = one.split(marks.part)
         if n in parts or len(texts) > 1:
             below = {str(k): _said(part, marks) for k, part in enumerate(texts, 1) if part}
             if below:

@@ -1,4 +1,4 @@
-"""HL7 v2 in: messages a second from a batch file to records, beside python-hl7's bare parse and another bridge."""
+"""HL7 v2 in: messages a second from a batch file to records, beside python-hl7 alone and another bridge."""
 
 from __future__ import annotations
 
