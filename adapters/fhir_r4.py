@@ -167,6 +167,7 @@ adapter = Adapter(
     editions=EDITIONS,
     suffix=".json",
     limit=1,
+    shared=("person",),
     head=make_head,
     check=check,
 )

@@ -132,7 +132,9 @@ class Adapter:
     suffix: of the file written (`.xml`), "" when a document is a folder or zip of parts. limit: most records a
     document. head(as_of, edition): a head for `write` when the records came from another format. normal(tree): the
     tree with everything the format cannot tell apart made the same (default: as it is). check(document): what breaks
-    the published schema, each as a RecordError, for `--strict`; None: nothing published.
+    the published schema, each as a RecordError, for `--strict`; None: nothing published. shared: parts of the record
+    that become one thing at the receiver whoever sent them, and replace what is there: they go out as all sources told
+    them.
     """
 
     name: str
@@ -142,8 +144,7 @@ class Adapter:
     editions: tuple[str, ...] = ("",)
     suffix: str = ""
     limit: int | None = None
-    together: str = ""
-    replaces: bool = False
+    shared: tuple[str, ...] = ()
     head: Callable[[str, str], Tree] = lambda as_of, edition: {}
     normal: Callable[[Tree], Tree] = lambda tree: tree
     check: Callable[[Document], Iterator[RecordError]] | None = None

@@ -39,6 +39,24 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
         return ring.open(self.sealed, self.bound)
 
 
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """What a target knows of a child once a message has arrived (`hub.store.told`).
+
+    said: all that its source has said; held: the parts that several sources share, as all of them have told them, b""
+    where none are; both as `hub.model.encode` gives them. names: of the numbers by which sources meet; of: the children
+    whose parts were in `held` before; seen: for each number it was read under, the message that had told it.
+    """
+
+    said: bytes
+    held: bytes
+    names: list[bytes]
+    of: list[int]
+    seen: list[tuple[int, int]]
+
+    def __repr__(self) -> str:
+        return f"Told(of={len(self.of)})"
+
+
 class Parcel(msgspec.Struct):
     """What is sent in one piece: one message's bytes, or those of several in one file.
 
@@ -46,7 +64,8 @@ class Parcel(msgspec.Struct):
     in line order. data: the bytes as they go out (several parts: a zip). suffix: `.xml`. head: what the bytes were
     written with (as-of, edition), for the trace. token: under which a connection keeps the bytes aside, or "".
     number: of the parcel, given when the store keeps it; later parcels of a child have a higher one.
-    accounts: of each message, in order: JSON of what did not get there. mapping: digest of the mapping set.
+    accounts: of each message, in order: JSON of what did not get there. mapping: digest of the mapping set. told: of
+    each message, what the target knows of the child with it, None where that is not kept.
     """
 
     key: bytes
@@ -59,6 +78,7 @@ class Parcel(msgspec.Struct):
     number: int = 0
     accounts: list[str] = []
     mapping: str = ""
+    told: list[Told | None] = []
 
     def __repr__(self) -> str:
         return f"Parcel(number={self.number}, target={self.target!r}, messages={len(self.numbers)})"

@@ -70,6 +70,8 @@ def _link(settings: Settings, one: LinkSettings, *, reached: bool = True) -> Lin
         hours=one.hours,
         at_once=one.at_once if one.at_once is not None else outlet.at_once if outlet is not None else None,
         overlays=one.overlays,
+        writes=one.edition,
+        head=dict(one.head),
     )
 
 

@@ -41,11 +41,22 @@ class _Place(NamedTuple):
             return [self.deep(one) for one in told]
         return self._known(values.expand, told) if isinstance(told, str) else told
 
+    def head(self, told: Any) -> dict[str, Any]:
+        """A table of texts, lists and tables, every text expanded. ValueError for anything else."""
+        if not isinstance(told, dict) or not _is_tree(told):
+            raise ValueError("this must be a table of texts, lists and tables")
+        return {key: self.deep(one) for key, one in told.items()}
+
     def _known(self, expand: Callable[[str, Mapping[str, str]], str], told: str) -> str:
         try:
             return expand(told, self.environ)
         except KeyError as error:
             raise ValueError(f"the environment has no {error.args[0]!r}") from None
+
+
+def _is_tree(told: Any) -> bool:
+    inner = told.values() if isinstance(told, dict) else told if isinstance(told, list) else None
+    return isinstance(told, str) if inner is None else all(map(_is_tree, inner))
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Settings:
@@ -131,6 +142,8 @@ def _link(name: str, table: Table, place: _Place) -> LinkSettings | None:
         at_once=table.take("at_once", whole(1, 1000), None),
         attempts=table.take("attempts", whole(1, 1000), 8),
         batch=batch,
+        edition=table.take("edition", choice(*adapter.editions) if adapter else text, ""),
+        head=table.take("head", place.head, {}),
     )
     return made if adapter and connection else None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from hub.connect import Connection
 from hub.seal import Keyring
@@ -47,7 +48,8 @@ class LinkSettings:
 
     As source: poll: seconds between two looks for documents. As target: rate: most records a second, None: no bound;
     hours: when it may be sent to, None: always; at_once: most sends at the same time over all processes, None: as
-    the connection says; attempts: sends of a message until it is parked; batch: most records in one parcel.
+    the connection says; attempts: sends of a message until it is parked; batch: most records in one parcel; edition: of
+    the format to write, "" for the newest; head: what the adapter writes at the head of a document.
     """
 
     name: str
@@ -61,6 +63,8 @@ class LinkSettings:
     at_once: int | None = None
     attempts: int = 8
     batch: int = 100
+    edition: str = ""
+    head: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import structlog
 
 from hub.connect import Outlet
 from hub.errors import Refused, Unanswered, Unavailable, fault
-from hub.message import Answer, Cause, Each, Message, NotTried, One, Parcel, Sent
+from hub.message import Answer, Cause, Each, Message, NotTried, One, Parcel, Sent, Told
 from hub.pipeline.link import Link
 from hub.pipeline.worker import Flow
-from hub.pipeline.writing import write
+from hub.pipeline.writing import Knowing, write
 from hub.queue import Consumer, Delivery
 from hub.store import Claim, Claimed, Outcome
 
@@ -116,7 +116,8 @@ class Deliverer:
             return
         again = {one.parcel.number: one.parcel for one in claims if one.parcel is not None}
         fresh = self._messages([one for one in claims if one.parcel is None], messages)
-        made = write(self.link, self.flow.links, self.flow.ring, fresh, self.flow.mapping)
+        knowing = Knowing({one.number: (one.child, one.carries) for one in claims}, self.flow.store.known)
+        made = write(self.link, self.flow.links, self.flow.ring, fresh, self.flow.mapping, knowing)
         outcomes += made.outcomes
         staged, stopped = self._stage(made.parcels)
         kept = self.flow.store.prepare(self._worker, staged) if staged else []
@@ -133,8 +134,9 @@ class Deliverer:
         for parcel, answer in zip(ready, answers, strict=True):
             each = answer.answers if isinstance(answer, Each) else [answer] * len(parcel.numbers)
             said += each
-            for number, one in zip(parcel.numbers, each, strict=True):
-                outcomes.append(self._outcome(number, attempts.get(number, 0) + 1, one))
+            told = parcel.told or [None] * len(parcel.numbers)
+            for number, one, knows in zip(parcel.numbers, each, told, strict=True):
+                outcomes.append(self._outcome(number, attempts.get(number, 0) + 1, one, knows))
         self._react(said, claimed.probe)
         self._finish(outcomes)
         self._pace(len(claims))
@@ -181,10 +183,10 @@ class Deliverer:
             self.flow.hook("send.after", len(some))
         return answers
 
-    def _outcome(self, number: int, attempts: int, answer: One) -> Outcome:
+    def _outcome(self, number: int, attempts: int, answer: One, told: Told | None) -> Outcome:
         """What an answer means for a message (FLOW: reactions)."""
         if isinstance(answer, Sent):
-            return Outcome(number, "sent", receipt=answer.receipt)
+            return Outcome(number, "sent", receipt=answer.receipt, told=told)
         if isinstance(answer, Refused):
             return Outcome(number, "parked", cause=Cause("send", str(answer), target=self.link.name, answer="refused"))
         if isinstance(answer, NotTried):

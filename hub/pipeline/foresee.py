@@ -15,7 +15,7 @@ from hub.errors import RecordError
 from hub.message import Cause, Message
 from hub.pipeline.again import Again, At
 from hub.pipeline.link import Link
-from hub.pipeline.writing import write
+from hub.pipeline.writing import Knowing, write
 from hub.seal import Keyring
 from hub.store import Choice, Incoming, Newest, Store
 from hub.store.acts import Standing
@@ -190,7 +190,7 @@ class _Look:
                 self.found.made[one.number] = "sent", None
                 continue
             message = self._message(one, read.get((one.document, one.ordinal))) if one.failed else kept[one.number]
-            self.found.made[one.number] = self._would(message)
+            self.found.made[one.number] = self._would(message, one.child)
         return standing
 
     def anew(self, target: str, newest: Sequence[Newest]) -> tuple[dict[int, int], dict[int, Standing]]:
@@ -216,7 +216,8 @@ class _Look:
             self._note(number, tried.state, tried.note)
             standing = replace(trial.line[tried.number].standing, number=number)
             self.found.add(replace(trial.line[tried.number], standing=standing), own=True)
-            self.found.made[number] = self._would(self._message(standing, read[one.document, one.ordinal]))
+            message = self._message(standing, read[one.document, one.ordinal])
+            self.found.made[number] = self._would(message, one.key)
         self._around(trial, set(new))
         return keys, trial.before
 
@@ -240,12 +241,14 @@ class _Look:
         kind = read.kind if read is not None else one.kind
         return Message(one.number, b"", one.target, one.source, kind, bound, self.ring.seal(body, bound))
 
-    def _would(self, message: Message) -> tuple[str, Cause | None]:
+    def _would(self, message: Message, child: int) -> tuple[str, Cause | None]:
         """What would become of a message that is first in line: sent, withheld or parked."""
-        target = self.links.get(message.target)
+        target, source = self.links.get(message.target), self.links.get(message.source)
         if target is None:
             return _HELD
-        made = write(target, self.links, self.ring, [message], self.mapping)
+        mapping = source.mappings.get(message.kind) if source is not None else None
+        children = {message.number: (child, mapping.carries or "state")} if mapping is not None else {}
+        made = write(target, self.links, self.ring, [message], self.mapping, Knowing(children, self.store.known))
         return ("sent", None) if made.parcels else (made.outcomes[0].state, made.outcomes[0].cause)
 
     def walk(self) -> dict[int, tuple[str, Cause | None]]:
@@ -280,7 +283,7 @@ class _Look:
         if one.parcel:
             return "sent", None
         messages = self.store.body([one.number])
-        return self._would(messages[0]) if messages else _HELD
+        return self._would(messages[0], one.child) if messages else _HELD
 
 
 __all__ = ["Coming", "Foreseen", "foresee", "foresee_latest"]

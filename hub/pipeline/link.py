@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from hub.adapter import Adapter, Theirs
+from hub.adapter import Adapter, Theirs, Tree
 from hub.errors import RecordError
 from hub.mapping import AnyMapping, writer
 from hub.mapping.declare import roots
@@ -35,7 +35,8 @@ class Link:
     park: a bad value parks the record. strict: so does a field that the format requires and that cannot be filled.
     records: most in one parcel. batch: most messages claimed at once. attempts: after which a message is parked. poll:
     seconds between two looks for documents. rate: records a second of this process, None for no limit. hours: when it
-    may be sent to. at_once: connections over all processes.
+    may be sent to. at_once: connections over all processes. writes: the edition to write, "" for the newest; head: what
+    the adapter's head is to say besides.
     """
 
     name: str
@@ -54,6 +55,8 @@ class Link:
     hours: Window | None = None
     at_once: int | None = None
     overlays: tuple[Path, ...] = field(default=(), repr=False)
+    writes: str = ""
+    head: Tree = field(default_factory=dict, repr=False)
 
     def is_hour(self) -> bool:
         """Whether it may be sent to at this hour."""
@@ -72,7 +75,9 @@ class Link:
         return writer(self.mappings, record or ChildRecord(), kind if same else "")
 
     def edition(self, record: ChildRecord) -> str:
-        """The edition to write: the record's own if it came from here, else the newest."""
+        """The edition to write: the one asked for, or the record's own if it came from here, else the newest."""
+        if self.writes:
+            return self.writes
         source = record.source
         own = source.edition if source and source.link == self.name else ""
         return own if isinstance(own, str) and own else self.adapter.editions[-1]

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from hub.adapter import Theirs, Token, Tree
 from hub.errors import RecordError, fault
-from hub.message import Cause, Message, Parcel
-from hub.model import decode
+from hub.mapping import AnyMapping
+from hub.message import Cause, Message, Parcel, Told
+from hub.model import ChildRecord, decode
 from hub.pipeline.link import Link
+from hub.pipeline.reading import places
+from hub.pipeline.telling import lay
 from hub.seal import KeyMissing, Keyring, SealError
-from hub.store import Outcome
+from hub.store import Known, Outcome
 
+T = TypeVar("T")
 NOTHING = Cause("outward", "the mapping leaves nothing of this record to send")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _json = msgspec.json.Encoder()
@@ -37,18 +42,59 @@ class _Piece:
     message: Message
     theirs: Theirs
     account: str
+    told: Told | None
 
 
-def write(target: Link, sources: dict[str, Link], ring: Keyring, messages: Iterable[Message], mapping: str) -> Made:
-    """Messages, in line order, as parcels of at most the target's number of records. mapping: digest of the set.
+class Knowing(NamedTuple):
+    """How to learn what a target knows. children: by the number of a message, its child's key and what it carries;
+    read: `hub.store.Store.known`."""
+
+    children: Mapping[int, tuple[int, str]]
+    read: Callable[[str, list[tuple[int, list[bytes]]]], list[Known]]
+
+
+class _Opened(NamedTuple):
+    message: Message
+    record: ChildRecord
+    mapping: AnyMapping
+
+
+_Knows = dict[int, Callable[..., tuple[ChildRecord, Told]]]
+
+
+def write(
+    target: Link,
+    sources: dict[str, Link],
+    ring: Keyring,
+    messages: Iterable[Message],
+    mapping: str,
+    known: Knowing | None = None,
+) -> Made:
+    """Messages, in line order, as parcels of at most the target's number of records. mapping: digest of the set. known:
+    tells what the target knows of the child of each message, for those that would else take something back there.
 
     KeyMissing when a record is sealed under a key that this process does not have.
     """
     made = Made()
+    opened = _each(made, ((message, partial(_open, target, sources, ring, message)) for message in messages))
+    knows = _knows(target, ring, opened, known)
     pieces = []
-    for message in messages:
+    for piece in _each(made, ((one.message, partial(_piece, target, one, knows)) for one in opened)):
+        if piece.theirs.tree:
+            pieces.append(piece)
+        else:
+            made.outcomes.append(Outcome(piece.message.number, "withheld", cause=NOTHING, told=piece.told))
+    for together in _runs(pieces, min(target.records, target.adapter.limit or target.records)):
+        _pack(target, ring, together, mapping, made)
+    return made
+
+
+def _each(made: Made, steps: Iterable[tuple[Message, Callable[[], T]]]) -> list[T]:
+    """What each step gives; the message of one that fails is parked."""
+    found = []
+    for message, step in steps:
         try:
-            piece = _piece(target, sources.get(message.source), ring, message)
+            found.append(step())
         except KeyMissing:  # not the message's fault: whoever has the key can send it
             raise
         except (RecordError, SealError) as error:
@@ -57,14 +103,7 @@ def write(target: Link, sources: dict[str, Link], ring: Keyring, messages: Itera
             raise
         except Exception as error:
             made.outcomes.append(_parked(message, fault(error)))
-        else:
-            if piece.theirs.tree:
-                pieces.append(piece)
-            else:
-                made.outcomes.append(Outcome(message.number, "withheld", cause=NOTHING))
-    for together in _runs(pieces, min(target.records, target.adapter.limit or target.records)):
-        _pack(target, ring, together, mapping, made)
-    return made
+    return found
 
 
 def _parked(message: Message, error: RecordError | SealError) -> Outcome:
@@ -72,13 +111,40 @@ def _parked(message: Message, error: RecordError | SealError) -> Outcome:
     return Outcome(message.number, "parked", cause=cause)
 
 
-def _piece(target: Link, source: Link | None, ring: Keyring, message: Message) -> _Piece:
+def _open(target: Link, sources: dict[str, Link], ring: Keyring, message: Message) -> _Opened:
     record = decode(message.body(ring), Token)
-    mapping = target.writer(source, message.kind, record)
+    return _Opened(message, record, target.writer(sources.get(message.source), message.kind, record))
+
+
+def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | None) -> _Knows:
+    """What the target knows of the child of each message that has to be laid onto that."""
+    if known is None:
+        return {}
+    found: _Knows = {}
+    asked: dict[int, tuple[int, list[bytes]]] = {}
+    for one in opened:
+        number, shared = one.message.number, target.adapter.shared
+        child, carries = known.children.get(number, (0, "event"))
+        changes = carries == "change" and (bool(shared) or one.mapping.carries == "state")
+        if changes or (shared and carries == "state"):
+            names = sorted(set(places(ring, one.record))) if shared else []
+            asked[number] = child, names
+            found[number] = partial(lay, names=names, changes=changes, shared=shared)
+    if asked:
+        for number, knows in zip(asked, known.read(target.name, list(asked.values())), strict=True):
+            found[number] = partial(found[number], known=knows)
+    return found
+
+
+def _piece(target: Link, opened: _Opened, knows: _Knows) -> _Piece:
+    message, record, mapping = opened.message, opened.record, opened.mapping
+    told = None
+    if message.number in knows:
+        record, told = knows[message.number](record)
     edition = target.edition(record)
     created = mapping.create(record, target.name, edition=edition, strict=target.strict)
     as_of = record.source.as_of if record.source else ""
-    head: Tree = target.adapter.head(as_of if isinstance(as_of, str) else "", edition)
+    head: Tree = {**target.adapter.head(as_of if isinstance(as_of, str) else "", edition), **target.head}
     own = record.source.id if record.source else ""
     account = _json.encode(
         {
@@ -89,7 +155,7 @@ def _piece(target: Link, source: Link | None, ring: Keyring, message: Message) -
     name = own if isinstance(own, str) else ""
     key, at = message.id.hex(), datetime.now(UTC).isoformat(timespec="seconds")
     theirs = Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=at, source=message.source)
-    return _Piece(message, theirs, account.decode())
+    return _Piece(message, theirs, account.decode(), told)
 
 
 def _runs(pieces: list[_Piece], most: int) -> Iterable[list[_Piece]]:
@@ -148,6 +214,7 @@ def _parcel(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str) -> 
         head=_json.encode(_plain(head)),
         accounts=[piece.account for piece in pieces],
         mapping=mapping,
+        told=[piece.told for piece in pieces],
     )
 
 
@@ -171,4 +238,4 @@ def _zip(parts: dict[str, list[bytes]]) -> bytes:
     return out.getvalue()
 
 
-__all__ = ["Made", "write"]
+__all__ = ["Knowing", "Made", "write"]

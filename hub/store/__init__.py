@@ -28,6 +28,7 @@ from hub.store.facts import (
 )
 from hub.store.migrations import upgrade, version
 from hub.store.store import Store
+from hub.store.told import Known
 
 __all__ = [
     "LEASE",
@@ -42,6 +43,7 @@ __all__ = [
     "Hook",
     "Incoming",
     "Kept",
+    "Known",
     "LeaseLost",
     "Newest",
     "Outcome",

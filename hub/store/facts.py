@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hub.errors import HubError
-from hub.message import Cause, Message, Parcel
+from hub.message import Cause, Message, Parcel, Told
 
 LEASE = 30.0
 """Seconds a worker lives after it enlisted or renewed, by the database's clock."""
@@ -79,7 +79,8 @@ class Taken:
 class Claim:
     """A message that this worker owns now. attempts: counted ones before this; crashes: since the last answer.
 
-    bound: what its record's seal must be bound to, whatever a queue says. parcel: its bytes, if they were kept before
+    bound: what its record's seal must be bound to, whatever a queue says. child: the number of its child's key;
+    carries: state, change or event. parcel: its bytes, if they were kept before
     (the same must be sent again); shared by all the messages in it.
     """
 
@@ -91,6 +92,8 @@ class Claim:
     crashes: int
     generation: int
     bound: bytes
+    child: int
+    carries: str
     parcel: Parcel | None = None
 
 
@@ -110,7 +113,8 @@ class Outcome:
     """What becomes of a message: sent, withheld, waiting, parked, or ready (given back).
 
     due: seconds from now, when waiting. may_arrived: the target may have it all the same. counted: as an attempt.
-    receipt: what proves that it was sent. All messages of one parcel should end alike.
+    receipt: what proves that it was sent. told: what the target knows with it. All messages of one parcel should end
+    alike.
     """
 
     number: int
@@ -120,6 +124,7 @@ class Outcome:
     may_arrived: bool = False
     counted: bool = True
     receipt: str = ""
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)

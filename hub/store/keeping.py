@@ -15,6 +15,7 @@ from hub.store.documents import about_bound, chunk_bound
 from hub.store.line import record_bound
 from hub.store.purging import Purging
 from hub.store.statements import Sql
+from hub.store.told import told_bound
 from hub.store.work import beside_bound, parcel_bound
 
 _STEPS = {"chunk": 8, "parcel": 50}
@@ -58,6 +59,7 @@ _SEALED = [
     _Sealed("chunk", "sealed", "document part ordinal", lambda row: chunk_bound(row.document, row.part, row.ordinal)),
     _Sealed("record", "sealed", "document ordinal", lambda row: record_bound(row.document, row.ordinal)),
     _Sealed("former", "sealed", "document ordinal n", lambda row: record_bound(row.document, row.ordinal)),
+    _Sealed("told", "sealed", "target key", lambda row: told_bound(row.target, row.key)),
     _Sealed("parcel", "sealed", "number", lambda row: parcel_bound(row.key)),
     _Sealed("parcel", "about", "number", lambda row: beside_bound(row.key)),
 ]

@@ -214,6 +214,14 @@ aside = _table(  # the places of messages that were set aside. passed: a later m
     Index("aside_number", "number"),
     thin=True,
 )
+told = _table(  # what a target knows of a child, or of whoever bears a number (`hub.store.told`)
+    "told",
+    Column("target", BigInteger, nullable=False),
+    Column("key", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),  # of the message that told it
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("target", "key"),
+)
 run = _table(  # a replay: a frozen set of messages, or of children's newest records
     "run",
     _id(),

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hub.message import Message, Parcel
+from hub.message import Message, Parcel, Told
 from hub.seal import Keyring
 from hub.store import schema
 from hub.store.database import Database, Work
 from hub.store.facts import Claim, Claimed, LeaseLost, Outcome
-from hub.store.line import Line, free, record_bound
+from hub.store.line import free, record_bound
 from hub.store.statements import Rows, Sql, clean
+from hub.store.told import Telling
 
 # The target's row is shared by all who claim: a person's act that puts a message back in line, before others, has it
 # alone (`hub.store.places`).
@@ -28,7 +29,8 @@ _PROBE = Sql("""UPDATE target SET probe = :worker WHERE link = :target AND probe
 _NO_PROBE = Sql("UPDATE target SET probe = NULL WHERE link = :target AND probe = :worker")
 # `+ 0` keeps planners from the indexes of targets and owners: the numbers alone say where to look. A message that has
 # an owner is `sending`: the table sees to that.
-_COLUMNS = "m.number, m.id, m.source, r.kind, m.attempts, m.crashes, m.generation, m.parcel, m.document, m.ordinal"
+_COLUMNS = """m.number, m.id, m.key, m.source, r.kind, r.carries, m.attempts, m.crashes, m.generation, m.parcel,
+    m.document, m.ordinal"""
 _READY = Sql(f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {{in numbers}} AND m.target + 0 = :target AND m.state = 'ready' AND {{first}}
     ORDER BY m.number {{skip m}}""")
@@ -51,8 +53,8 @@ _COUNT = {
 }
 _KEEP = Rows(schema.parcel, "number key numbers suffix token mapping sealed about", "target=:target, created={now}")
 _PREPARED = Rows(schema.message, "number parcel", update=True)
-_OWNED = Sql("""SELECT m.number, m.attempts, m.crashes, m.lone, m.tried, m.arrived, m.changed, m.published, m.parcel,
-    {now} AS now FROM message m WHERE m.number {in numbers} AND m.target + 0 = :target
+_OWNED = Sql("""SELECT m.number, m.key, m.attempts, m.crashes, m.lone, m.tried, m.arrived, m.changed, m.published,
+    m.parcel, {now} AS now FROM message m WHERE m.number {in numbers} AND m.target + 0 = :target
     AND m.owner + 0 = :worker ORDER BY m.number {lock m}""")
 _FINISH = Rows(
     schema.message,
@@ -72,6 +74,7 @@ class _About(msgspec.Struct, array_like=True):
 
     head: bytes
     accounts: list[str]
+    told: list[Told | None] = []
 
 
 class _Found(NamedTuple):
@@ -82,7 +85,7 @@ class _Found(NamedTuple):
     crashed: list[int]
 
 
-class Working(Line):
+class Working(Telling):
     """What a worker does with messages."""
 
     def __init__(self, database: Database, ring: Keyring) -> None:
@@ -137,6 +140,8 @@ class Working(Line):
                 row.crashes,
                 row.generation,
                 record_bound(row.document, row.ordinal),
+                row.key,
+                row.carries,
                 parcels.get(row.parcel) if row.number not in found.broken else None,
             )
             for row in found.rows
@@ -186,9 +191,8 @@ class Working(Line):
         data = self.ring.open(row.sealed, parcel_bound(row.key))
         about = msgspec.msgpack.decode(self.ring.open(row.about, beside_bound(row.key)), type=_About)
         numbers = json.loads(row.numbers)
-        return Parcel(
-            row.key, target, numbers, data, row.suffix, about.head, row.token, row.number, about.accounts, row.mapping
-        )
+        beside = row.token, row.number, about.accounts, row.mapping, about.told
+        return Parcel(row.key, target, numbers, data, row.suffix, about.head, *beside)
 
     def prepare(self, worker: int, parcels: Sequence[Parcel]) -> list[Parcel | None]:
         """Keep the bytes that are about to be sent; the parcels with their numbers, None for those no longer this
@@ -220,7 +224,7 @@ class Working(Line):
         ]
 
     def _seal(self, parcel: Parcel) -> tuple[Any, ...]:
-        about = msgspec.msgpack.encode(_About(parcel.head, parcel.accounts))
+        about = msgspec.msgpack.encode(_About(parcel.head, parcel.accounts, parcel.told))
         return (
             parcel.key,
             json.dumps(parcel.numbers),
@@ -256,6 +260,8 @@ class Working(Line):
             ]
             work.many(_ATTEMPTS, tries, worker=worker)
             final = [row.number for row in owned if asked[row.number].state in _FINAL]
+            told = [(row.number, row.key, asked[row.number].told) for row in owned if row.number in final]
+            self.tell(work, link, [(number, key, one) for number, key, one in told if one is not None])
             if final:
                 work.run(_PASS, numbers=final)
             return self.publish(work, free(work, final))

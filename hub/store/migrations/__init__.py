@@ -14,7 +14,7 @@ from hub.store.database import Database, parse
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The version that this hub wants. Said here, for to look through the steps takes longer than to ask the store."""
 
 

@@ -1,0 +1,126 @@
+"""What goes to a target so that it takes nothing back: a record laid onto what the target knows of the child.
+
+A source that tells changes leaves out what stayed as it was, and a system that reads full states would take that for
+gone: it gets all that the source has said. Where sources share a thing at a target (one Patient for one NHS number),
+it gets that thing as all of them have told it: what a source has changed since it last spoke goes in, what others said
+stays (`merge3`).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from hub.adapter import Token
+from hub.message import Told
+from hub.model import ChildRecord, Item, Part, decode, encode, merge, merge3
+from hub.store import Known
+
+
+def lay(
+    record: ChildRecord, *, known: Known, names: list[bytes], changes: bool, shared: tuple[str, ...]
+) -> tuple[ChildRecord, Told]:
+    """The record to write, and what the target knows once it has that.
+
+    changes: the record leaves out what stayed as it was. shared: parts of the record that sources share there; the rest
+    then goes as the record has it. names: of the numbers by which sources meet.
+    """
+    had = decode(known.said, Token) if known.said else ChildRecord()
+    said = merge(had, record) if changes else record
+    if not shared:
+        return said, Told(encode(_bare(said)), b"", [], [], [])
+    part = _only(said, shared)
+    held = part
+    if known.held:
+        mine = _only(decode(known.held, Token), shared)
+        base = _only(had, shared) if known.has_part else ChildRecord()
+        held = merge3(base, mine, _softened(base, mine, part))
+        for other in known.others:
+            _fill(held, _only(decode(other, Token), shared))
+    out, once = copy(record), _once(held)
+    for name in shared:
+        setattr(out, name, getattr(once, name))
+    kept = held if names else None
+    seen = list(known.seen) if names else []
+    return out, Told(encode(part), encode(_bare(kept)) if kept else b"", names, list(known.of), seen)
+
+
+def _only(record: ChildRecord, shared: tuple[str, ...]) -> ChildRecord:
+    """The shared parts, with what the source says of their lists."""
+    return ChildRecord(source=record.source, **{name: getattr(record, name) for name in shared})
+
+
+def _bare(record: ChildRecord) -> ChildRecord:
+    """Without what only its own system understands."""
+    out = copy(record)
+    out.extras = UNSET
+    return out
+
+
+def _softened(base: Any, mine: Any, said: Any) -> Any:
+    """What is said. That there is none, or no longer any, is so of what this source told before, not of what others
+    told."""
+    out = copy(said)
+    for name in said.__struct_fields__:
+        was, own, new = (getattr(one, name, UNSET) for one in (base, mine, said))
+        if name == "source" or own is UNSET or (new is UNSET and was is UNSET):
+            continue
+        if isinstance(own, Part) and (isinstance(new, Part) or not new):
+            said_of = new if isinstance(new, Part) else type(own)()
+            setattr(out, name, _softened(was if isinstance(was, Part) else None, own, said_of))
+        elif isinstance(own, list) and not new:
+            setattr(out, name, [])
+        elif (new is None or new is UNSET) and own != was:
+            setattr(out, name, was)
+    return out
+
+
+def _fill(held: Any, other: Any) -> None:
+    """Where nothing is said any more, what another source says; into `held` itself."""
+    for name in held.__struct_fields__:
+        own, new = getattr(held, name), getattr(other, name)
+        if name == "source" or new is None or new is UNSET or isinstance(new, list):
+            continue
+        if isinstance(new, Part) and isinstance(own, Part):
+            filled = copy(own)
+            _fill(filled, new)
+            setattr(held, name, filled)
+        elif own is None or own is UNSET:
+            setattr(held, name, new)
+
+
+def _once(record: ChildRecord) -> ChildRecord:
+    """With what two sources say alike said once: an item that says the same, a number of the same body."""
+    out = copy(record)
+    for name in record.__struct_fields__:
+        part = getattr(record, name)
+        if isinstance(part, Part) and name != "source":
+            setattr(out, name, _each_once(part))
+    return out
+
+
+def _each_once(part: Part) -> Part:
+    out = copy(part)
+    for name in part.__struct_fields__:
+        items = getattr(part, name)
+        if isinstance(items, list) and items and isinstance(items[0], Item):
+            found: dict[Any, Any] = {}
+            for item in items:
+                found.setdefault(_alike(item), item)
+            setattr(out, name, list(found.values()))
+    return out
+
+
+def _alike(item: Any) -> Any:
+    """Equal for items that say the same; of numbers, body and number alone count."""
+    if hasattr(item, "system") and hasattr(item, "owner"):
+        return item.system, item.value, item.missing
+    bare = copy(item)
+    bare.id = bare.extras = UNSET
+    return msgspec.json.encode(bare)
+
+
+__all__ = ["lay"]
