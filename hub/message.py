@@ -44,14 +44,14 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 
     said: all that its source has said; held: the parts that several sources share, as all of them have told them, b""
     where none are; both as `hub.model.encode` gives them. names: of the numbers by which sources meet; of: the children
-    whose parts were in `held` before; seen: for each number it was read under, the message that had told it.
+    whose parts were in `held` before; seen: for each name it was read under, the message that had told it.
     """
 
     said: bytes
     held: bytes
     names: list[bytes]
     of: list[int]
-    seen: list[tuple[int, int]]
+    seen: list[tuple[bytes, int]]
 
     def __repr__(self) -> str:
         return f"Told(of={len(self.of)})"

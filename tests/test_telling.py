@@ -7,11 +7,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from hub.message import Told
 from hub.model import ChildRecord, decode, from_tree, to_tree
 from hub.pipeline.telling import lay
-from hub.store import Known
+from hub.store import Known, Outcome, Store
+from hub.store.told import Held
+from tests.stores import NEWER, REFUSED, Council
 
 NUMBER = [b"n" * 16]
 LEAVES = ("sex", "religion", "nationality")
@@ -41,10 +44,10 @@ class Target:
     ) -> Any:
         """The person that goes out."""
         child = self.children[source]
-        seen = ((99, self.message),) if self.held else ()
+        held = (Held(NUMBER[0], self.message, self.held, tuple(self.of)),) if self.held else ()
         others = tuple(self.said[other] for other in reversed(self.order) if other != source and self.held)
-        known = Known(self.said.get(source, b""), self.held, child in self.of, tuple(self.of), others, seen)
-        out, told = lay(one, known=known, names=self.names, changes=changes, shared=shared)
+        known = Known(child, self.said.get(source, b""), held, others)
+        out, told = lay(one, known=known, names=lambda _: self.names, changes=changes, shared=shared)
         self.keep(source, child, told)
         return to_tree(out).get("person", {})
 
@@ -126,8 +129,8 @@ def test_other_parts_go_as_their_source_has_them() -> None:
     target.send("a", record(sex="F"))
     out, _ = lay(
         record("b", religion="Sikh"),
-        known=Known(b"", target.held, False, (1,), ()),
-        names=NUMBER,
+        known=Known(2, b"", (Held(NUMBER[0], 1, target.held, (1,)),)),
+        names=lambda _: NUMBER,
         changes=False,
         shared=("person",),
     )
@@ -192,3 +195,81 @@ def test_a_list_known_in_part_takes_away_nothing() -> None:
     out = target.send("a", record(partial=["person.telecoms"], telecoms=phones("a", "3")), changes=True)
     assert sorted(one["value"] for one in out["telecoms"]) == ["1", "2", "3"]
     assert UNSET is record().person.sex  # type: ignore[union-attr]
+
+
+# In the store
+
+
+NHS, OTHER = b"N" * 16, b"O" * 16
+
+
+def told(said: bytes, held: bytes = b"", *names: bytes, known: Known | None = None) -> Told:
+    """What a message told, laid onto what was known."""
+    found = [one for one in (known or Known()).held if one.name in names]
+    of = sorted({key for one in found for key in one.of})
+    return Told(said, held, list(names), of, [(one.name, one.message) for one in found])
+
+
+def send(council: Council, child: str, body: str, told_of: Told, *names: bytes, state: str = "sent") -> int:
+    """Keep a record of a child, claim its message and end it; the child's key."""
+    council.take(council.record(child, body, places=names, carries="change"))
+    number = max(council.known)
+    (claim,) = council.claim(number).claims
+    assert claim.carries == "change"
+    cause = REFUSED if state == "parked" else None
+    council.finish(Outcome(number, state, cause=cause, told=told_of))
+    return claim.child
+
+
+def test_what_arrived_is_known_and_what_was_parked_is_not(store: Store, council: Council) -> None:
+    ann = send(council, "ann", "A", told(b"one", b"shared", NHS), NHS)
+    bob = send(council, "bob", "A", told(b"two", b"", NHS), state="parked")
+    found, other = store.known("ssd", [(ann, [NHS]), (bob, [NHS])])
+    assert found.said == b"one"
+    assert [(one.record, one.of) for one in found.held] == [(b"shared", (ann,))]
+    assert (other.said, other.others) == (b"", (b"one",))
+    assert store.known("index", [(ann, [NHS])]) == [Known(ann)]
+
+
+def test_a_number_that_a_child_no_longer_bears_is_forgotten(store: Store, council: Council) -> None:
+    ann = send(council, "ann", "A", told(b"one", b"shared", NHS), NHS)
+    (known,) = store.known("ssd", [(ann, [OTHER])])
+    assert [one.name for one in known.held] == [NHS], "what it told before is looked up too"
+    send(council, "ann", "B", told(b"two", b"new", OTHER, known=known), OTHER)
+    bob = send(council, "bob", "A", told(b"three"))
+    (known,) = store.known("ssd", [(bob, [NHS, OTHER])])
+    assert [(one.name, one.record) for one in known.held] == [(OTHER, b"new")]
+
+
+def test_what_was_told_meanwhile_under_a_number_stays(store: Store, council: Council) -> None:
+    ann = send(council, "ann", "A", told(b"one", b"first", NHS), NHS)
+    (known,) = store.known("ssd", [(ann, [NHS])])
+    send(council, "bob", "A", told(b"two", b"second", NHS, known=known), NHS)
+    send(council, "ann", "B", told(b"three", b"late", NHS, known=known), NHS)
+    (known,) = store.known("ssd", [(ann, [NHS])])
+    assert (known.said, [one.record for one in known.held]) == (b"three", [b"second"])
+
+
+def test_bytes_that_are_sent_again_tell_the_same(store: Store, council: Council) -> None:
+    council.take(council.record("ann", "A", carries="change"))
+    number = max(council.known)
+    council.claim(number)
+    assert None not in store.prepare(council.worker, [replace(council.parcel(number), told=[told(b"one")])])
+    council.die(council.worker)
+    council.worker = store.enlist("there", 2)
+    store.sweep(council.worker)
+    (claim,) = council.claim(number, alone=True).claims
+    assert claim.parcel is not None
+    assert claim.parcel.told == [told(b"one")]
+
+
+def test_what_was_told_is_sealed_anew_with_all_else(store: Store, council: Council) -> None:
+    ann = send(council, "ann", "A", told(b"Zanzibarcanary", b"Zanzibarcanary", NHS), NHS)
+    rows = council.run("SELECT sealed FROM told")
+    assert len(rows) == 2
+    assert not [row for row in rows if b"Zanzibarcanary" in bytes(row[0])]  # type: ignore[call-overload]
+    while not store.reseal(NEWER):
+        pass
+    assert store.keys_in_use() == {"two"}
+    store.ring = NEWER
+    assert store.known("ssd", [(ann, [])])[0].said == b"Zanzibarcanary"

@@ -8,6 +8,7 @@ stays (`merge3`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
 
@@ -21,31 +22,39 @@ from hub.store import Known
 
 
 def lay(
-    record: ChildRecord, *, known: Known, names: list[bytes], changes: bool, shared: tuple[str, ...]
+    record: ChildRecord,
+    *,
+    known: Known,
+    names: Callable[[ChildRecord], Iterable[bytes]],
+    changes: bool,
+    shared: tuple[str, ...],
 ) -> tuple[ChildRecord, Told]:
     """The record to write, and what the target knows once it has that.
 
     changes: the record leaves out what stayed as it was. shared: parts of the record that sources share there; the rest
-    then goes as the record has it. names: of the numbers by which sources meet.
+    then goes as the record has it. names: of the numbers in a record by which sources meet.
     """
     had = decode(known.said, Token) if known.said else ChildRecord()
     said = merge(had, record) if changes else record
     if not shared:
         return said, Told(encode(_bare(said)), b"", [], [], [])
     part = _only(said, shared)
+    meet = sorted(set(names(said)))
+    found = [one for one in known.held if one.name in meet]
+    newest = max(found, key=lambda one: one.message, default=None)
     held = part
-    if known.held:
-        mine = _only(decode(known.held, Token), shared)
-        base = _only(had, shared) if known.has_part else ChildRecord()
+    if newest is not None:
+        base = _only(had, shared) if known.key in newest.of else ChildRecord()
+        mine = _only(decode(newest.record, Token), shared)
         held = merge3(base, mine, _softened(base, mine, part))
         for other in known.others:
             _fill(held, _only(decode(other, Token), shared))
     out, once = copy(record), _once(held)
     for name in shared:
         setattr(out, name, getattr(once, name))
-    kept = held if names else None
-    seen = list(known.seen) if names else []
-    return out, Told(encode(part), encode(_bare(kept)) if kept else b"", names, list(known.of), seen)
+    of = list(newest.of) if newest is not None else []
+    seen = [(one.name, one.message) for one in found]
+    return out, Told(encode(part), encode(_bare(held)) if meet else b"", meet, of, seen)
 
 
 def _only(record: ChildRecord, shared: tuple[str, ...]) -> ChildRecord:

@@ -127,9 +127,8 @@ def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | 
         child, carries = known.children.get(number, (0, "event"))
         changes = carries == "change" and (bool(shared) or one.mapping.carries == "state")
         if changes or (shared and carries == "state"):
-            names = sorted(set(places(ring, one.record))) if shared else []
-            asked[number] = child, names
-            found[number] = partial(lay, names=names, changes=changes, shared=shared)
+            asked[number] = child, list(places(ring, one.record)) if shared else []
+            found[number] = partial(lay, names=partial(places, ring), changes=changes, shared=shared)
     if asked:
         for number, knows in zip(asked, known.read(target.name, list(asked.values())), strict=True):
             found[number] = partial(found[number], known=knows)

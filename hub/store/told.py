@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -20,30 +21,43 @@ from hub.store.statements import Rows, Sql
 
 _READ = Sql("SELECT t.key, t.number, t.sealed FROM told t WHERE t.target = :target AND t.key {in keys}")
 _KEYS = Sql("SELECT k.id, k.name FROM key k WHERE k.name {in names bytes}")
+_NAMES = Sql("SELECT k.id, k.name FROM key k WHERE k.id {in ids}")
 _FORGET = Sql("DELETE FROM told WHERE target = :target AND key {in keys}")
 _KEEP = Rows(schema.told, "key number sealed", "target=:target")
 
 
 class _Row(msgspec.Struct, array_like=True):
     """What is sealed. record: as `hub.model.encode` gives it; keys: under a child, those of the numbers under which
-    its shared parts lie; under a number, those of the children whose parts these are."""
+    its shared parts lie; under a number, those of the children whose parts these are. message: that told it."""
 
     record: bytes
     keys: list[int]
+    message: int = 0
+
+
+_Rows = dict[int, _Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The shared parts under a number by which sources meet. name: of that number; message: that told them last; of:
+    the keys of the children whose parts these are."""
+
+    name: bytes
+    message: int
+    record: bytes
+    of: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a target knows of a child: said by its source, b"" for nothing yet; held: the shared parts, b"" for none;
-    has_part: whether what was said is among those; of: the children whose parts these are; others: what was said of
-    those but this one, the last told first; seen: the number of the message that told each key of `held`."""
+    """What a target knows of a child. key: the child's; said: by its source, b"" for nothing yet; held: the shared
+    parts under each of its numbers, new and before; others: what other sources said of these, the last told first."""
 
+    key: int = 0
     said: bytes = b""
-    held: bytes = b""
-    has_part: bool = False
-    of: tuple[int, ...] = ()
+    held: tuple[Held, ...] = ()
     others: tuple[bytes, ...] = ()
-    seen: tuple[tuple[int, int], ...] = ()
 
 
 class Telling(Line):
@@ -52,58 +66,55 @@ class Telling(Line):
     def known(self, target: str, children: Sequence[tuple[int, Sequence[bytes]]]) -> list[Known]:
         """What a target knows of each child: its key, and the names of the numbers by which sources meet."""
         link = self.link_id(target)
-        names = {name for _, mine in children for name in mine}
 
-        def act(work: Work) -> tuple[dict[bytes, int], dict[int, tuple[int, bytes]]]:
-            ids = _ids(work, names)
-            keys = {child for child, _ in children} | set(ids.values())
-            return ids, {row[0]: (row[1], row[2]) for row in work.rows(_READ, target=link, keys=sorted(keys))}
+        def act(work: Work) -> list[Known]:
+            said = self._rows(work, link, [child for child, _ in children])
+            before = {key for row in said.values() for key in row.keys}
+            names = {name for _, mine in children for name in mine}
+            ids = {row.id: row.name for row in work.rows(_KEYS, names=sorted(names))} if names else {}
+            ids |= {row.id: row.name for row in work.rows(_NAMES, ids=sorted(before))} if before else {}
+            met = self._rows(work, link, list(ids))
+            others = self._rows(work, link, sorted({key for row in met.values() for key in row.keys}))
+            return [self._known(child, set(mine), ids, (said, met, others)) for child, mine in children]
 
-        ids, rows = self.database.read(act)
-        return [self._known(link, child, [ids[name] for name in mine if name in ids], rows) for child, mine in children]
+        return self.database.read(act)
 
-    def _known(self, target: int, child: int, places: list[int], rows: dict[int, tuple[int, bytes]]) -> Known:
-        said = self._row(target, child, rows[child][1]) if child in rows else _Row(b"", [])
-        seen = tuple(sorted((key, rows[key][0]) for key in set(places) if key in rows))
-        if not seen:
-            return Known(said.record)
-        newest = max(seen, key=lambda one: one[1])[0]
-        held = self._row(target, newest, rows[newest][1])
-        keys = [key for key in held.keys if key != child]
-        found = self.database.read(lambda work: work.rows(_READ, target=target, keys=keys)) if keys else []
-        last_first = sorted(found, key=lambda row: -row.number)
-        others = tuple(self._row(target, row.key, row.sealed).record for row in last_first)
-        return Known(said.record, held.record, child in held.keys, tuple(held.keys), others, seen)
+    def _known(self, child: int, names: set[bytes], ids: dict[int, bytes], rows: tuple[_Rows, _Rows, _Rows]) -> Known:
+        said, met, others = rows
+        own = said.get(child)
+        keys = [key for key in met if ids[key] in names or (own is not None and key in own.keys)]
+        held = tuple(Held(ids[key], met[key].message, met[key].record, tuple(met[key].keys)) for key in keys)
+        also = {key for one in held for key in one.of} - {child}
+        last_first = sorted((others[key] for key in also if key in others), key=lambda row: -row.message)
+        return Known(child, own.record if own is not None else b"", held, tuple(row.record for row in last_first))
 
-    def _row(self, target: int, key: int, sealed: bytes) -> _Row:
-        return msgspec.msgpack.decode(self.ring.open(sealed, told_bound(target, key)), type=_Row)
+    def _rows(self, work: Work, target: int, keys: Sequence[int]) -> _Rows:
+        found = work.rows(_READ, target=target, keys=list(keys)) if keys else []
+        return {row.key: self._row(target, row) for row in found}
+
+    def _row(self, target: int, row: Any) -> _Row:
+        made = msgspec.msgpack.decode(self.ring.open(row.sealed, told_bound(target, row.key)), type=_Row)
+        made.message = row.number
+        return made
 
     def tell(self, work: Work, target: int, arrived: Iterable[tuple[int, int, Told]]) -> None:
         """Keep what messages told that have arrived: number, child and what it is."""
         for number, child, told in arrived:
-            ids = sorted(_ids(work, told.names).values()) if told.held else []
-            rows = {row.key: row for row in work.rows(_READ, target=target, keys=[child, *ids])}
-            before = self._row(target, child, rows[child].sealed).keys if child in rows else []
-            # Somebody found meanwhile that a number is not this child's: what was read under it counts no more.
-            is_read = {key: row.number for key, row in rows.items() if key != child} == dict(told.seen)
-            gone = {*rows, *before} if is_read else {*rows, *before, *ids}
-            work.run(_FORGET, target=target, keys=sorted(gone))
-            kept = [(child, _Row(told.said, ids if is_read else []))]
+            ids = {row.id: row.name for row in work.rows(_KEYS, names=told.names)} if told.names else {}
+            rows = self._rows(work, target, [child, *ids])
+            before = rows[child].keys if child in rows else []
+            # Not as it was read: somebody found meanwhile that a number is another child's, or told more under it. What
+            # lies there stays, and this child's parts will be told anew with its next message.
+            is_read = {ids[key]: row.message for key, row in rows.items() if key in ids} == dict(told.seen)
+            kept = [(child, _Row(told.said, sorted(ids) if is_read else []))]
             if is_read:
                 kept += [(key, _Row(told.held, sorted({*told.of, child}))) for key in ids]
-            work.many(
-                _KEEP,
-                [
-                    (key, number, self.ring.seal(msgspec.msgpack.encode(row), told_bound(target, key)))
-                    for key, row in kept
-                ],
-                target=target,
-            )
-
-
-def _ids(work: Work, names: Iterable[bytes]) -> dict[bytes, int]:
-    wanted = sorted(names)
-    return {row.name: row.id for row in work.rows(_KEYS, names=wanted)} if wanted else {}
+            gone = {key for key, _ in kept} | {key for key in before if key not in ids}
+            work.run(_FORGET, target=target, keys=sorted(gone))
+            sealed = [
+                (key, number, self.ring.seal(msgspec.msgpack.encode(row), told_bound(target, key))) for key, row in kept
+            ]
+            work.many(_KEEP, sealed, target=target)
 
 
 def told_bound(target: int, key: int) -> bytes:
@@ -111,4 +122,4 @@ def told_bound(target: int, key: int) -> bytes:
     return b"told:%d:%d" % (target, key)
 
 
-__all__ = ["Known", "Telling", "told_bound"]
+__all__ = ["Held", "Known", "Telling", "told_bound"]
