@@ -13,7 +13,7 @@ import signal
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -79,15 +79,15 @@ def broker(asked: str) -> Iterator[str]:
 
 
 class Council:
-    """A hub in a folder of its own. address: of its queue."""
+    """A hub in a folder of its own. address: of its queue; toml: its file in this folder; folders: what it needs."""
 
-    def __init__(self, home: Path, address: str, console: Console) -> None:
+    def __init__(self, home: Path, address: str, console: Console, toml: str, folders: Iterable[str]) -> None:
         self.home, self.console = home, console
         os.environ["BROKER"] = address  # so that no file holds its password
-        told = (ROOT / "demo" / "hub.toml").read_text("utf-8")
+        told = (ROOT / "demo" / toml).read_text("utf-8")
         if address != "local":
             told = told.replace('queue = "local"', 'queue = "${BROKER}"')
-        for folder in ("local/cin_census", "in/ics", *(f"out/{target}" for target in TARGETS)):
+        for folder in folders:
             (home / folder).mkdir(parents=True)
         (home / "hub.toml").write_text(told, encoding="utf-8")
 
@@ -136,7 +136,8 @@ def carry(out: Path, address: str, console: Console) -> bool:
     """Carry the council through a hub in `out` and show it; whether all went as it should."""
     over = "inside one process" if address == "local" else "over RabbitMQ"
     console.print(f"[bold]The same council through a running hub, {over}[/bold]\n")
-    council = Council(out, address, console)
+    folders = ("local/cin_census", "in/ics", *(f"out/{target}" for target in TARGETS))
+    council = Council(out, address, console, "hub.toml", folders)
     council.call("keys", "new")
     council.call("db", "upgrade")
     census = CENSUS.read_bytes()
@@ -187,4 +188,4 @@ def _edited(census: bytes) -> bytes:
     return spoilt
 
 
-__all__ = ["broker", "carry"]
+__all__ = ["Council", "broker", "carry"]

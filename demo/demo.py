@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from carry import broker, carry  # noqa: E402
+from health import meet  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
@@ -42,6 +43,7 @@ def main() -> int:
     with broker(os.environ.get("BROKER", "")) as address:
         well = _translated(out, console)
         well &= carry(out / "hub", address, console)
+        well &= meet(out / "health", address, console)
     console.print("\n[bold]Where it is[/bold]")
     console.print(f"  files and reports  {_near(out)}/")
     console.print(f"  the hub's folder   {_near(out / 'hub')}/  (the 'ics-hub' commands run there)")

@@ -1,0 +1,84 @@
+"""A council's tables and a hospital's messages about the same children, through one hub to each other and to FHIR."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from carry import Council
+
+SAMPLES = Path(__file__).resolve().parent.parent / "tests" / "samples"
+ENDS = ("council", "hospital", "index", "records")
+NHS = "https://fhir.nhs.uk/Id/nhs-number"
+LISTS = ("identifier", "name", "address", "telecom")
+
+
+def meet(out: Path, address: str, console: Console) -> bool:
+    """Carry both through a hub in `out` and show what a FHIR server would hold of a child; whether all went well."""
+    from carry import Council
+
+    console.print("\n[bold]A council and a hospital that know the same children[/bold]\n")
+    folders = [*(f"in/{end}" for end in ENDS[:2]), *(f"out/{end}" for end in ENDS)]
+    hub = Council(out, address, console, "health.toml", folders)
+    hub.call("keys", "new")
+    hub.call("db", "upgrade")
+    spare = out / "in" / "council" / "monday.part"
+    shutil.copytree(SAMPLES / "ssd" / "council", spare)
+    spare.rename(spare.with_suffix(""))
+    console.print("\n[bold]1. The council's tables come in[/bold]")
+    well = hub.call("run", "--once") == 0
+    _show(hub, console)
+    shutil.copy(SAMPLES / "hl7v2" / "hospital.hl7", out / "in" / "hospital")
+    console.print("\n[bold]2. The hospital tells of its patients; some of them are the council's children[/bold]")
+    well &= hub.call("run", "--once") == 0
+    told = _show(hub, console)
+    both = [one for one in told.values() if len(one) > 1]
+    console.print(
+        f"\n  {len(both)} children are told of by both, and known by their NHS number. What a FHIR server holds of"
+    )
+    console.print("  the first of them after each had spoken: nothing that one told is taken back by the other\n")
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="none")
+    for name in ("  After", *(f"{one}s" if not one.endswith("s") else f"{one}es" for one in LISTS)):
+        table.add_column(name, justify="left" if name == "  After" else "right")
+    first = both[0] if both else []
+    for source, patient in first:
+        table.add_row(f"  the {source}", *(str(len(patient.get(name, ()))) for name in LISTS))
+    console.print(table)
+    grows = all(
+        len(later.get(name, ())) >= len(sooner.get(name, ()))
+        for (_, sooner), (_, later) in zip(first, first[1:], strict=False)
+        for name in LISTS[:2]
+    )
+    return well and bool(both) and grows
+
+
+def _show(hub: Council, console: Console) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """How many messages each system got so far; each Patient written, with who told it, by NHS number."""
+    counts = hub.seen().messages
+    told = ", ".join(f"{end} {counts[end, 'sent']}" for end in ENDS)
+    console.print(f"  messages sent so far: {told}")
+    found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for source, patient in _patients(hub.home / "out" / "records"):
+        number = next((one["value"] for one in patient.get("identifier", ()) if one.get("system") == NHS), None)
+        if number:
+            found.setdefault(number, []).append((source, patient))
+    return found
+
+
+def _patients(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in sorted(folder.glob("[0-9]*")):
+        for entry in json.loads(path.read_bytes()).get("entry", ()):
+            held = entry["resource"]
+            if held["resourceType"] == "Patient":
+                systems = [str(one.get("system", "")) for one in held.get("identifier", ())]
+                yield next((one.rpartition(":")[2] for one in systems if one.startswith("urn:ics-hub:id:")), "?"), held
+
+
+__all__ = ["meet"]
