@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,9 @@ def meet(out: Path, address: str, console: Console) -> bool:
     told = _show(hub, console)
     both = [one for one in told.values() if len(one) > 1]
     console.print(
-        f"\n  {len(both)} children are told of by both, and known by their NHS number. What a FHIR server holds of"
+        f"\n  Both tell of {len(both)} children, met by their NHS number. What a FHIR server holds of the first of them"
     )
-    console.print("  the first of them after each had spoken: nothing that one told is taken back by the other\n")
+    console.print("  after each message: nothing that one told is taken back by the other\n")
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="none")
     for name in ("  After", *(f"{one}s" if not one.endswith("s") else f"{one}es" for one in LISTS)):
         table.add_column(name, justify="left" if name == "  After" else "right")
@@ -53,7 +54,7 @@ def meet(out: Path, address: str, console: Console) -> bool:
     console.print(table)
     grows = all(
         len(later.get(name, ())) >= len(sooner.get(name, ()))
-        for (_, sooner), (_, later) in zip(first, first[1:], strict=False)
+        for (_, sooner), (_, later) in pairwise(first)
         for name in LISTS[:2]
     )
     return well and bool(both) and grows
