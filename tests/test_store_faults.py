@@ -21,7 +21,22 @@ from sqlalchemy import event
 from hub.errors import DeclarationError
 from hub.message import Cause
 from hub.seal import Keyring, SealError
-from hub.store import Outcome, Store, StoreDown, failing, line, links, opening, reading, serving, sweep, take, work
+from hub.store import (
+    Outcome,
+    Store,
+    StoreDown,
+    failing,
+    line,
+    links,
+    opening,
+    reading,
+    replay,
+    serving,
+    sweep,
+    take,
+    told,
+    work,
+)
 from hub.store.migrations import NEWEST
 from hub.store.schema import metadata
 from hub.store.statements import Sql, array, listed
@@ -413,10 +428,16 @@ def test_claiming_goes_by_indexes_whatever_lies_behind(council: Council, url: st
         "republish": (sweep._STALE, {"target": link, "before": 1e12, "limit": 100}),
         "open": (reading._OPEN, {"target": link}),
         "status": (reading._STATES, {}),
+        "items of a replay": (replay._ITEMS, {"run": 1, "items": [0, 1]}),
+        "messages of a replay": (replay._MESSAGES, {"numbers": numbers}),
+        "behind a replay": (replay._BEHIND, {"numbers": numbers}),
+        "told": (told._READ, {"target": link, "keys": numbers}),
     }
     for name, (statement, values) in hot.items():
         plan = explain(council, statement, values, sqlite)
         assert not re.search(_SCAN, plan), f"{name}\n{plan}"
+        if name == "items of a replay":  # by item, or each batch of a run reads the whole run
+            assert re.search(r"run=\? AND n=\?" if sqlite else r"n = ", plan), plan
         if name in ("due", "dead", "republish", "open", "status"):
             partial = {"due": "message_due", "dead": "message_owner"}.get(name, "message_line")
             assert partial in plan, f"{name}\n{plan}"

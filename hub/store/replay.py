@@ -37,8 +37,9 @@ _HEADS = Sql("""SELECT k.id, k.document, k.ordinal, r.kind, d.link FROM key k
     JOIN document d ON d.id = k.document WHERE k.id {in keys} ORDER BY k.id""")
 _MINE = Sql("""SELECT r.target, r.tokens FROM run r WHERE r.id = :run AND r.worker = :worker AND r.ended IS NULL
     AND r.state IN ('canary', 'running') {lock r}""")
+# CROSS JOIN: SQLite takes the few asked for first, and not the whole run.
 _ITEMS = Sql("""SELECT i.n, i.number, i.key, i.state FROM {each items}
-    JOIN run_item i ON i.run = :run AND i.n = items.value ORDER BY i.n""")
+    CROSS JOIN run_item i WHERE i.run = :run AND i.n = items.value ORDER BY i.n""")
 _MESSAGES = Sql("""SELECT m.number, m.state, m.arrived, m.document, m.ordinal, m.whole, r.failed FROM message m
     JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {in numbers} ORDER BY m.number {lock m}""")

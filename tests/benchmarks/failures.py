@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from hub.seal import Keyring, new_ring
-from hub.store import Store
+from hub.store import Choice, Store
 from tests.backlog import fill
 from tests.nodes import NodeError, Postgres
 
@@ -19,6 +19,8 @@ PARKED, CHILDREN, KINDS, CLOSED = 100_000, 20_000, 40, 200_000
 BAR = 1.0
 """Seconds for the list of causes."""
 ROUNDS = 5
+RATES, SECONDS = (200.0, 2000.0, None), 8
+"""Messages a second that a replay is asked to send; seconds that each is looked at."""
 TOML = """
 [hub]
 store = "{store}"
@@ -62,11 +64,35 @@ def _measure(name: str, url: str, folder: Path) -> None:
     store = Store.open(url, Keyring.parse((home / "keys.toml").read_text()))
     fill(store, parked=PARKED, children=CHILDREN, kinds=KINDS, closed=CLOSED)
     asked = [_best(store.failures), _best(store.status)]
+    paces = [_pace(store, rate) for rate in RATES]
     store.close()
     called = [_best(partial(_call, home, word)) for word in ("failures", "status", "--help")]
     met = "met" if asked[0] <= BAR else "NOT met"
     print(f"{name}: causes {asked[0]:.2f} s (bar {BAR:.0f} s, {met}), status {asked[1]:.2f} s;")
+    told = ", ".join(f"{got:,.0f}/s" + (f" of {rate}/s asked for" if rate else " unpaced") for rate, got in paces)
+    print(f"    all {PARKED:,} in one replay: {told}")
     print(f"    as commands: failures {called[0]:.2f} s, status {called[1]:.2f} s, --help {called[2]:.2f} s")
+
+
+def _pace(store: Store, rate: float | None) -> tuple[float | None, float]:
+    """Replay everything that is parked for some seconds as a worker does it, a look a second; how many a second went.
+    What did not go stays parked: the run is cancelled."""
+    worker = store.enlist("bench", 1)
+    chosen = store.choose(Choice(target="index")).items + store.choose(Choice(target="ssd")).items
+    run, _ = store.start_run(f"{rate}", chosen, "bench", "to measure", mapping="", rate=rate)
+    begun, gone = time.perf_counter(), 0
+    while time.perf_counter() - begun < SECONDS and gone < len(chosen) // 2:
+        while (due := store.due(worker, "")) is not None:
+            store.release(worker, due, {})
+            gone += len(due.items)
+            if time.perf_counter() - begun >= SECONDS:
+                break
+        else:
+            time.sleep(1)
+    took = time.perf_counter() - begun
+    store.change_run(run.id, "cancel", "bench")
+    store.dismiss(worker)
+    return rate, gone / took
 
 
 def _best(act: Callable[[], object]) -> float:
