@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._fhir.types import of
-from adapters._fhir.write import is_number, trusted_number
+from adapters._fhir.write import trusted_number
 from adapters.fhir_r4 import EDITIONS, adapter, check
 from hub.adapter import Theirs, Token
 from hub.errors import RecordError
@@ -250,7 +250,7 @@ def test_a_restricted_person_of_pds_is_shielded_and_a_number_with_a_wrong_digit_
     assert ours(restricted)["person"]["shielded"] is True
     (wrong, *_), _ = read(Document.at(public("pds/relatedPersonResponses/related_person_9000000017.json")))
     assert ours(wrong)["person"]["identifiers"][0]["value"] == "5328023641"
-    assert not is_number("5328023641")
+    assert not trusted_number([number("5328023641")])
 
 
 def test_a_searchset_of_many_gives_each_person_with_their_address_key(public: Callable[[str], Path]) -> None:
@@ -623,6 +623,9 @@ def test_what_we_send_means_the_same_when_it_is_read(kind: str) -> None:
         ([number("9999001009")], "9999001009"),
         ([number("9999001009", "01")], "9999001009"),
         ([number("9999001009", "02")], ""),
+        ([number("9999001009", "number-present-and-verified")], "9999001009"),
+        ([number("9999001009", "number-not-present-and-trace-not-required")], ""),
+        ([number("9999001009", extension=[{"url": UK + "NHSNumberVerificationStatus"}])], ""),
         ([number("9999001008")], ""),
         ([number("9999999999")], ""),
         ([number("3333333333")], ""),
@@ -636,6 +639,19 @@ def test_what_we_send_means_the_same_when_it_is_read(kind: str) -> None:
 )
 def test_only_a_number_that_can_be_trusted_finds_a_patient(identifiers: Any, trusted: str) -> None:
     assert trusted_number(identifiers) == trusted
+
+
+def test_a_status_is_read_in_both_of_uk_cores_code_systems_and_an_unknown_one_is_no_verification() -> None:
+    def status(system: str, code: str) -> Any:
+        concept = {"coding": [{"system": f"https://fhir.hl7.org.uk/CodeSystem/UKCore-{system}", "code": code}]}
+        said = {"url": UK + "NHSNumberVerificationStatus", "valueCodeableConcept": concept}
+        (one,), _ = of_json(patient(identifier=[number("9999001009", extension=[said])]))
+        assert not list(laws.get_put(MAPPING, one, code))
+        return ours(one)["person"]["identifiers"][0]["status"]
+
+    assert status("NHSNumberVerificationStatus", "number-present-and-verified") == "01"
+    assert status("NHSNumberVerificationStatusEngland", "03") == "03"
+    assert status("NHSNumberVerificationStatus", "who-knows") == "fhir:who-knows"
 
 
 def test_without_a_trusted_number_the_patient_is_found_by_the_sources_own_id_or_not_sent() -> None:

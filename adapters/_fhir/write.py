@@ -20,6 +20,7 @@ from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
 from adapters._fhir.tree import EPISODE, FLAG_DETAIL, INTERPRETER, NHS_COMMUNICATION, NHS_LANGUAGE
 from hub.adapter import Theirs
 from hub.errors import RecordError
+from hub.wire.numbers import VERIFIED, is_trusted
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 NATIONAL = ("https://fhir.nhs.uk/Id/", "https://fhir.hl7.org.uk/Id/")
@@ -188,31 +189,24 @@ class Entries:
 
 
 def trusted_number(identifiers: Any) -> str:
-    """The NHS number by which a patient may be found, else "": one, in force, whose check digit and range are right,
-    and which nobody calls other than verified."""
+    """The NHS number by which a patient may be found, else "": the one that can be trusted (`hub.wire.numbers`)."""
     found = set()
     for one in identifiers if type(identifiers) is list else ():
-        if type(one) is dict and one.get("system") == NHS_NUMBER and one.get("use") != "old":
-            statuses = [code for held in one.get("extension") or () for code in _statuses(held)]
-            if is_number(one.get("value")) and all(code == "01" for code in statuses):
+        if type(one) is dict and one.get("system") == NHS_NUMBER:
+            said = [code for held in one.get("extension") or () for code in _statuses(held)]
+            status = "" if VERIFIED.issuperset(said) else "?"
+            if is_trusted(one.get("value"), status=status, is_old=one.get("use") == "old"):
                 found.add(one["value"])
     return found.pop() if len(found) == 1 else ""
 
 
-def is_number(text: Any) -> bool:
-    """Whether it is a number that the NHS issues (England and Wales 4, 6, 7; synthetic 9; Scotland and Northern Ireland
-    below 4), with the right check digit (modulus 11)."""
-    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{10}", text) or len(set(text)) == 1:
-        return False
-    check = 11 - sum(int(digit) * weight for digit, weight in zip(text, range(10, 1, -1), strict=False)) % 11
-    return text[0] not in "58" and text >= "0100000000" and check != 10 and check % 11 == int(text[9])
-
-
 def _statuses(held: Any) -> Iterator[str]:
+    """How far a number was verified, by every code of an extension that says so; `?` where it has none."""
     if type(held) is dict and str(held.get("url", "")).endswith("NHSNumberVerificationStatus"):
         concept = held.get("valueCodeableConcept")
-        for one in concept.get("coding") or () if type(concept) is dict else ():
-            yield str(one.get("code", "")) if type(one) is dict else ""
+        listed = concept.get("coding") if type(concept) is dict else None
+        found = [str(one.get("code", "?")) for one in listed or () if type(one) is dict]
+        yield from found or ["?"]
 
 
 def _listed(below: dict[str, list[Tree]]) -> Iterator[tuple[str, Tree]]:
@@ -310,4 +304,4 @@ def _after(body: Tree, name: str, value: Any) -> Tree:
     }
 
 
-__all__ = ["NHS_NUMBER", "Entries", "is_number", "trusted_number"]
+__all__ = ["NHS_NUMBER", "Entries", "trusted_number"]

@@ -6,6 +6,7 @@ import re
 from operator import mul
 
 from hub.mapping.codec import Codec, same
+from hub.wire.numbers import nhs_number_fault
 
 _UPN_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 _UPN_WEIGHTS = range(2, 14)
@@ -24,14 +25,6 @@ def upn_fault(text: str) -> str:
         return ""
     total = sum(map(mul, text[1:].encode(), _UPN_WEIGHTS))
     return "" if _UPN_LETTERS[(total - _UPN_ZEROS) % 23] == text[0].upper() else "check letter"
-
-
-def nhs_number_fault(text: str) -> str:
-    """ "" for an NHS number whose check digit is right (modulus 11), else what is wrong."""
-    if not re.fullmatch(r"\d{10}", text, re.ASCII):
-        return "shape"
-    check = 11 - sum(int(digit) * weight for digit, weight in zip(text, range(10, 1, -1), strict=False)) % 11
-    return "" if check % 11 == int(text[9]) and check != 10 else "check digit"
 
 
 def upn() -> Codec:

@@ -8,16 +8,14 @@ from typing import NamedTuple
 from hub.adapter import Theirs
 from hub.errors import DeclarationError, HubError, RecordError, fault
 from hub.mapping import AnyMapping, Finding
-from hub.mapping.numbers import nhs_number_fault, upn_fault
+from hub.mapping.numbers import upn_fault
 from hub.message import Cause
-from hub.model import ChildRecord, digest, encode
+from hub.model import ChildRecord, Identifier, digest, encode
 from hub.pipeline.link import Link
 from hub.seal import Keyring
 from hub.store import Incoming
 from hub.wire import Document
-
-CHECKS = {"nhs": nhs_number_fault, "upn": upn_fault}
-"""The identifiers under which records of different sources meet, if their check digit holds."""
+from hub.wire.numbers import is_trusted
 
 
 class Source(NamedTuple):
@@ -148,12 +146,21 @@ def child_name(ring: Keyring, identity: str, own: str) -> bytes:
 
 
 def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
-    """The keys under which records of any source about this child meet: its valid NHS numbers and UPNs."""
+    """The keys under which records of any source about this child meet: its trusted NHS numbers and right UPNs.
+
+    A number that is out of range, wrong, not verified or no longer in force stays in the record; nobody meets by it.
+    """
     person = record.person
     for one in (person.identifiers or ()) if person else ():
-        fault_of = CHECKS.get(one.system) if isinstance(one.system, str) else None
-        if fault_of is not None and isinstance(one.value, str) and one.removed is not True and not fault_of(one.value):
+        if one.removed is not True and isinstance(one.value, str) and _says_who(one):
             yield ring.name(str(one.system), one.value)
+
+
+def _says_who(number: Identifier) -> bool:
+    is_old = number.use == "former"
+    if number.system == "nhs":
+        return is_trusted(number.value, status=number.status, is_old=is_old)
+    return number.system == "upn" and not is_old and not upn_fault(str(number.value))
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What adapters share: documents as bytes, XML records, tables and JSON. Knows no product and no meaning."""
+"""What adapters share: documents as bytes, XML records, tables, JSON, and what an NHS number is. Knows no product."""
 
 from hub.wire.document import Document, save
 
