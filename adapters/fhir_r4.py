@@ -1,9 +1,10 @@
 """FHIR R4 with UK Core: Bundles of a Patient and what hangs on it, from JSON or XML, written as JSON.
 
-Read: Bundles of every kind, single resources, JSON lines, and folders or zips of them; a record is one patient, and its
-edition the kind of Bundle (`transaction`, `message`, else `collection`). Written: Bundles of up to 100 patients, or of
-one where the hub sends them, so that each is done or refused by itself, and always of one in a message; several Bundles
-are parts `bundle-0001.json` and so on. Shape: `_fhir.shape`, `_fhir.tree`, `_fhir.write`.
+Read: Bundles of every kind, single resources, JSON lines, and folders or zips of them; a record is one patient, or says
+that one takes another's place (`Merge`), and its edition is the kind of Bundle (`transaction`, `message`, else
+`collection`). Written: Bundles of up to 100 patients, or of one where the hub sends them, so that each is
+done or refused by itself, and always of one in a message or a merge; several Bundles are parts `bundle-0001.json` and
+so on. Shape: `_fhir.shape`, `_fhir.tree`, `_fhir.links`, `_fhir.write`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from hashlib import sha256
 
 from adapters._fhir.bundle import Bundle, Entry
 from adapters._fhir.check import faults
+from adapters._fhir.links import MERGE, is_patch, patched
+from adapters._fhir.schema import MERGE as MERGE_SCHEMA
 from adapters._fhir.schema import SCHEMA
 from adapters._fhir.tree import theirs
 from adapters._fhir.types import from_xml
@@ -29,10 +32,8 @@ LIMIT = 100
 """Most patients in one Bundle of a file."""
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_HEADER: Tree = {
-    "eventCoding": {"system": "urn:ics-hub:events", "code": "child-record"},
-    "source": {"name": "ICS Hub", "endpoint": "urn:ics-hub"},
-}
+_EVENTS = {"Patient": "child-record", MERGE: "child-merge"}
+"""By kind, what a message of it is about."""
 
 
 def read(document: Document) -> Iterator[Theirs | RecordError]:
@@ -90,6 +91,12 @@ def _records(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordE
     entries = []
     for n, one in enumerate(listed, 1):
         inner = one.get("resource") if isinstance(one, dict) else None
+        if isinstance(one, dict) and is_patch(one):
+            try:
+                inner = patched(one)
+            except RecordError as error:
+                yield RecordError(error.reason, file=file, place=f"{place}, entry {n}")
+                continue
         if isinstance(inner, dict):
             url = one.get("fullUrl")
             entries.append(Entry(inner, url if isinstance(url, str) else "", f"{place}, entry {n}"))
@@ -107,7 +114,7 @@ def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:
     held: list[Theirs] = []
     number = 0
     for record in records:
-        if len(held) == most:
+        if len(held) == most or (held and MERGE in (held[0].kind, record.kind)):
             number += 1
             yield f"bundle-{number:04d}.json", _bundle(held, kind, head)
             held = []
@@ -120,9 +127,9 @@ def _bundle(records: list[Theirs], kind: str, head: Tree) -> bytes:
     entries: list[Tree] = []
     for record in records:
         made = Entries(record, kind, shared)
-        found = made.run()
+        found = made.replacing() if record.kind == MERGE else made.run()
         if kind == "message":
-            said = record.head.get("MessageHeader") or head.get("MessageHeader") or _HEADER
+            said = record.head.get("MessageHeader") or head.get("MessageHeader") or _header(record.kind)
             key = record.key or sha256(b"".join(map(dumps, found))).hexdigest()
             made.made = []
             found = [made.header(said, key), *made.made, *found]
@@ -137,9 +144,16 @@ def _bundle(records: list[Theirs], kind: str, head: Tree) -> bytes:
     return opened[:-1] + b',"entry":[' + b",\n".join(map(dumps, entries)) + b"]}\n"
 
 
+def _header(kind: str) -> Tree:
+    return {
+        "eventCoding": {"system": "urn:ics-hub:events", "code": _EVENTS[kind]},
+        "source": {"name": "ICS Hub", "endpoint": "urn:ics-hub"},
+    }
+
+
 def normal(tree: Tree) -> Tree:
-    """The tree as it is: what FHIR cannot tell apart is made the same by reading."""
-    return tree
+    """A tree without what merges say again. What FHIR cannot tell apart is made the same by reading."""
+    return {key: value for key, value in tree.items() if key != "replaces"} if "replaces" in tree else tree
 
 
 def make_head(as_of: str, edition: str) -> Tree:
@@ -163,11 +177,12 @@ adapter = Adapter(
     name="fhir_r4",
     read=read,
     write=write,
-    schemas={"Patient": SCHEMA},
+    schemas={"Patient": SCHEMA, MERGE: MERGE_SCHEMA},
     editions=EDITIONS,
     suffix=".json",
     limit=1,
     shared=("person",),
+    normal=normal,
     head=make_head,
     check=check,
 )

@@ -19,11 +19,14 @@ from typing import Any
 ROOTS = (
     *("Bundle", "CarePlan", "CareTeam", "Consent", "DocumentReference", "Encounter", "EpisodeOfCare", "Flag"),
     *("HealthcareService", "Immunization", "Location", "MessageHeader", "Observation", "Organization", "Patient"),
-    *("Practitioner", "PractitionerRole", "Provenance", "RelatedPerson", "ServiceRequest", "Task"),
+    *("Practitioner", "PractitionerRole", "Provenance", "RelatedPerson", "ServiceRequest", "Task", "Binary"),
 )
 """The resources that the adapter reads or writes."""
 BASES = ("Element", "BackboneElement", "Resource", "DomainResource")
 HEAD = ("type", "element", "kind", "many", "required", "choice", "codes", "targets")
+_META = ("project", "author", "onBehalfOf", "account", "accounts", "compartment")
+OTHERS = frozenset(["Binary.url", *(f"Meta.{name}" for name in _META)])
+"""Elements that the package has and HL7 has not."""
 MOST_CODES = 130
 """A longer list (languages, media types) is not in the table."""
 
@@ -87,6 +90,8 @@ def _rows(known: Definitions, element: Any, base: str, inherited: set[str]) -> I
     path = element["path"]
     above, _, name = path.rpartition(".")
     kinds = element.get("type", [])
+    if path in OTHERS:
+        return
     if not above:
         yield path, "", base, "", "", "", "", ""
         return

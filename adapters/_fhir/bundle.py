@@ -34,11 +34,14 @@ class Entry:
 
 @dataclass
 class Record:
-    """A patient with all that hangs on it. said: the reference by which a patient outside the Bundle is known."""
+    """A patient with all that hangs on it. said: the reference by which a patient outside the Bundle is known.
+    followed: those of its links that say whose place it takes, or who takes its; gone: another takes its place."""
 
     patient: Entry | None = None
     said: Tree = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
+    followed: set[int] = field(default_factory=set)
+    gone: bool = False
 
 
 class Bundle:
@@ -58,7 +61,8 @@ class Bundle:
             if entry.type in SUBJECTS:
                 self._attach(entry)
 
-    def _refuse(self, reason: str, entry: Entry) -> None:
+    def refuse(self, reason: str, entry: Entry) -> None:
+        """Note that a resource, or what it says, is not read."""
         place = f"{entry.place} ({entry.type})" if entry.type else entry.place
         self.refused.append(RecordError(reason, file=self.file, place=place))
 
@@ -66,14 +70,14 @@ class Bundle:
         """Whether a resource is one that can be read; it is known by its url and its name from now on."""
         said = entry.resource.get("resourceType")
         if not isinstance(said, str) or said not in RESOURCES:
-            self._refuse("no resourceType says what this is, or one that FHIR does not have", entry)
+            self.refuse("no resourceType says what this is, or one that FHIR does not have", entry)
             return False
         entry.type = said
         if said == "OperationOutcome":
-            self._refuse(f"an answer that says what went wrong, and no record: {outcome(entry.resource)}", entry)
+            self.refuse(f"an answer that says what went wrong, and no record: {outcome(entry.resource)}", entry)
             return False
         if said not in SUBJECTS and said not in ENTITIES and said not in ("Patient", "MessageHeader"):
-            self._refuse("the hub does not read this kind of resource", entry)
+            self.refuse("the hub does not read this kind of resource", entry)
             return False
         own = entry.resource.get("id")
         entry.id = own if isinstance(own, str) else hub_id(entry.resource, entry.type)
@@ -84,7 +88,7 @@ class Bundle:
         entry.url = entry.url or f"{said}/{entry.id or entry.place}"
         names = {entry.url, f"{said}/{own}" if isinstance(own, str) else entry.url}
         if names & self.by_url.keys():
-            self._refuse("a resource of the same id came before", entry)
+            self.refuse("a resource of the same id came before", entry)
             return False
         self.by_url |= dict.fromkeys(names, entry)
         return True
@@ -92,14 +96,14 @@ class Bundle:
     def _attach(self, entry: Entry) -> None:
         said = entry.resource.get(SUBJECTS[entry.type])
         if not isinstance(said, dict):
-            self._refuse(f"{SUBJECTS[entry.type]} names no patient", entry)
+            self.refuse(f"{SUBJECTS[entry.type]} names no patient", entry)
             return
         target = self.find(said)
         key = target.url if target is not None else self._outside(said)
         if not key:
-            self._refuse(f"{SUBJECTS[entry.type]} names no patient that could be told apart", entry)
+            self.refuse(f"{SUBJECTS[entry.type]} names no patient that could be told apart", entry)
         elif (target is not None and target.type != "Patient") or not _may_be_patient(said):
-            self._refuse(f"{SUBJECTS[entry.type]} is not a patient", entry)
+            self.refuse(f"{SUBJECTS[entry.type]} is not a patient", entry)
         else:
             entry.patient = key
             self.records.setdefault(key, Record(None, said)).entries.append(entry)
@@ -108,13 +112,18 @@ class Bundle:
         """The key of a patient who is not in the Bundle; or of one who is, when the reference is by identifier."""
         number = said.get("identifier")
         if isinstance(number, dict) and isinstance(number.get("value"), str):
-            for url, record in self.records.items():
-                held = record.patient.resource.get("identifier") if record.patient else None
-                if isinstance(held, list) and any(_is_same(one, number) for one in held):
-                    return url
-            return f"{number.get('system')}|{number['value']}"
+            held = self.holder(number)
+            return held.url if held is not None else f"{number.get('system')}|{number['value']}"
         text = said.get("reference")
         return text if isinstance(text, str) and not text.startswith("#") else ""
+
+    def holder(self, number: Tree) -> Entry | None:
+        """The Patient that carries an identifier, if it is here."""
+        for record in self.records.values():
+            held = record.patient.resource.get("identifier") if record.patient else None
+            if isinstance(held, list) and any(_is_same(one, number) for one in held):
+                return record.patient
+        return None
 
     def find(self, said: Tree) -> Entry | None:
         """The resource that a Reference points at, if it is here."""

@@ -159,6 +159,8 @@ managingOrganization.identifier.value                 text
 managingOrganization.display                          text
 link[].type                                           text
 link[].other.reference                                text
+replaces[].type                                       text
+replaces[].other.reference                            text
 """
 _RELATED = """
 RelatedPerson[].id                                    text
@@ -317,5 +319,14 @@ SCHEMA = Schema.parse(
     bare=True,
 )
 """The fields of a record of kind Patient."""
+MERGE = Schema.parse(
+    """
+id                                                    text !
+superseded                                            text !
+"""
+    + "".join(f"Patient.{line}\n" for line in _PATIENT.splitlines() if line and not line.startswith("id ")),
+    bare=True,
+)
+"""The fields of a record of kind Merge; `Patient` is the one that another took the place of."""
 
-__all__ = ["SCHEMA"]
+__all__ = ["MERGE", "SCHEMA"]

@@ -2,7 +2,8 @@
 
 A tree is the Patient with lists of what hangs on it under the types' names. In a reference, an entity (Practitioner,
 Organization and the like) stands whole under its type's name; `Patient` is the tree's own patient; `CarePlan/7` is
-another resource of the tree; anything else points outside and is left as it was.
+another resource of the tree; anything else points outside and is left as it was. `replaces` holds the links of which
+records of kind Merge tell.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record
+from adapters._fhir.links import MERGE, Replacing, is_bare, own_id, replacings
 from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree, shape
 from hub.adapter import Theirs
 from hub.errors import RecordError
+from hub.wire.jsontext import FALSE
 
 FLAG_DETAIL = "http://hl7.org/fhir/StructureDefinition/flag-detail"
 EPISODE = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
@@ -28,26 +31,35 @@ MOST_NESTED = 5_000
 
 
 def theirs(bundle: Bundle, head: Tree, edition: str) -> Iterator[Theirs | RecordError]:
-    """A record a patient, in order, after what could not be read."""
+    """A record a patient, in order, after what could not be read; then one for each that takes another's place."""
+    merges = replacings(bundle)
     yield from bundle.refused
     if bundle.header is not None:
         head = {**head, "MessageHeader": _Maker(bundle, Record()).header(bundle.header)}
     for record in bundle.records.values():
-        first = record.patient or record.entries[0]
-        place = f"{first.place} ({first.type})"
-        try:
-            tree = _Maker(bundle, record).tree()
-        except RecordError as error:
-            yield RecordError(error.reason, file=bundle.file, place=place)
-            continue
-        updated = record.patient.resource.get("meta") if record.patient else None
-        as_of = updated.get("lastUpdated") if isinstance(updated, dict) else None
-        own = {**head, "as_of": as_of} if isinstance(as_of, str) else head
-        yield Theirs("Patient", _own_id(tree), tree, own, edition, place)
+        if not is_bare(record) and (record.entries or not record.gone):
+            yield _made(bundle, record, head, edition, None)
+    for one in merges:
+        yield _made(bundle, one.record, head, edition, one)
     for entry in bundle.entries:
         if entry.type in ENTITIES and not entry.used:
             told = "it hangs on no patient, and nothing that does refers to it"
             yield RecordError(told, file=bundle.file, place=f"{entry.place} ({entry.type})")
+
+
+def _made(bundle: Bundle, record: Record, head: Tree, edition: str, merge: Replacing | None) -> Theirs | RecordError:
+    """The record of a patient, or of its merge with another."""
+    first = record.patient or record.entries[0]
+    place = f"{first.place} ({first.type})"
+    maker = _Maker(bundle, record)
+    try:
+        tree = maker.tree() if merge is None else maker.merged(merge)
+    except RecordError as error:
+        return RecordError(error.reason, file=bundle.file, place=place)
+    updated = record.patient.resource.get("meta") if record.patient else None
+    as_of = updated.get("lastUpdated") if isinstance(updated, dict) else None
+    own = {**head, "as_of": as_of} if isinstance(as_of, str) else head
+    return Theirs("Patient" if merge is None else MERGE, _own_id(tree), tree, own, edition, place)
 
 
 def _own_id(tree: Tree) -> str:
@@ -86,11 +98,37 @@ class _Maker:
         made.pop("focus", None)
         return made
 
+    def merged(self, merge: Replacing) -> Tree:
+        """Which record takes whose place; what the Patient that goes says of itself stands beside it, as it came."""
+        made: Tree = {"id": merge.stays, "superseded": merge.goes}
+        patient = self.record.patient
+        if patient is None or own_id(patient) != merge.goes:
+            return made
+        said = self._resource(patient, ())
+        said.pop("id", None)
+        self._take_links(said)
+        if said.get("active") == FALSE:
+            del said["active"]
+        return {**made, "Patient": said} if said else made
+
+    def _take_links(self, made: Tree) -> list[Tree]:
+        """The links that are told of by merges, out of a Patient."""
+        if not self.record.followed:
+            return []
+        links = made.pop("link")
+        left = [one for n, one in enumerate(links) if n not in self.record.followed]
+        if left:
+            made["link"] = left
+        return [one for n, one in enumerate(links) if n in self.record.followed]
+
     def _patient(self) -> Tree:
-        if self.record.patient is not None:
+        if self.record.patient is not None and not self.record.gone:
             made = self._resource(self.record.patient, ())
             _languages_in(made)
-            return made
+            taken = self._take_links(made)
+            return {**made, "replaces": taken} if taken else made
+        if self.record.patient is not None:  # another takes its place: what hangs on it is still told of
+            return _known_by(self.record.patient)
         said, text = self.record.said, self.record.said.get("reference")
         if isinstance(said.get("identifier"), dict):
             number = {key: value for key, value in said["identifier"].items() if key in ("system", "value")}
@@ -208,6 +246,15 @@ class _Maker:
         self.left -= 1
         if self.left < 0:
             raise RecordError(f"more than {MOST_NESTED} references to practitioners and organisations")
+
+
+def _known_by(patient: Entry) -> Tree:
+    """No more of a Patient than by what it is known."""
+    if patient.id:
+        return {"id": patient.id}
+    listed = patient.resource["identifier"]  # not empty: it says whose place is taken by its own id
+    number = next(one for one in listed if isinstance(one, dict) and isinstance(one.get("value"), str))
+    return {"identifier": [{key: value for key, value in number.items() if key in ("system", "value")}]}
 
 
 def _strip_hub(made: Tree, keep: bool = False) -> None:

@@ -8,6 +8,7 @@ number with its system where that can be trusted, all else by an identifier of t
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha1
 from typing import Any
@@ -16,10 +17,12 @@ from uuid import UUID
 
 from adapters._fhir.bundle import HUB
 from adapters._fhir.form import unshape
+from adapters._fhir.links import MERGE, PATCH
 from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
 from adapters._fhir.tree import EPISODE, FLAG_DETAIL, INTERPRETER, NHS_COMMUNICATION, NHS_LANGUAGE
 from hub.adapter import Theirs
 from hub.errors import RecordError
+from hub.wire.jsontext import FALSE, dumps
 from hub.wire.numbers import VERIFIED, is_trusted
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
@@ -39,7 +42,7 @@ class Entries:
     def __init__(self, record: Theirs, kind: str, shared: dict[tuple[str, str], Tree]) -> None:
         self.tree, self.kind, self.shared = record.tree, kind, shared
         own = self.tree.get("id")
-        self.id = own if isinstance(own, str) else ""
+        self.id = own if isinstance(own, str) else record.id if record.kind == MERGE else ""
         self.system = f"{HUB}{record.source or 'hub'}"
         self.key = f"{self.system}|{record.id or self.id}"
         self.made: list[Tree] = []
@@ -66,6 +69,35 @@ class Entries:
                 self.resource(name, item)
         return self.made
 
+    def replacing(self) -> list[Tree]:
+        """The entries of a merge. RecordError where it does not say which record stays and which one goes.
+
+        In a transaction each Patient is patched, found by the id under which the hub sent it, and by nothing else: a
+        PUT would leave nothing of it but the link. Other Bundles tell of both, the one that goes first.
+        """
+        goes, said = self.tree.get("superseded"), self.tree.get("Patient")
+        if not (self.id and isinstance(goes, str) and goes) or goes == self.id:
+            raise RecordError("a merge says which record stays and which other one goes")
+        self.patient = f"urn:uuid:{_uuid(f'{self.system}|{self.id}|Patient|')}"
+        if self.kind == "transaction":
+            return [
+                _patch(self.system, goes, [("active", FALSE), ("link", [self._link(self.id, "replaced-by")])]),
+                _patch(self.system, self.id, [("link", [self._link(goes, "replaces")])]),
+            ]
+        gone = said if type(said) is dict else {}
+        links = [*gone.get("link", ()), {"other": {"reference": self.patient}, "type": "replaced-by"}]
+        url = f"urn:uuid:{_uuid(f'{self.system}|{goes}|Patient|')}"
+        back = {"link": [{"other": {"reference": url}, "type": "replaces"}]}
+        body = unshape({"active": FALSE, **gone, "link": links}, "Patient", self.refer)
+        self._entry("Patient", goes, body, url, goes)
+        self._entry("Patient", self.id, back, self.patient, self.id)
+        return self.made
+
+    def _link(self, other: str, said: str) -> Tree:
+        """A link by identifier: no server follows references within a patch alike."""
+        number = {"system": self.system, "value": other}
+        return {"other": {"type": "Patient", "identifier": number}, "type": said}
+
     def header(self, said: Tree, key: str) -> Tree:
         """The entry of a MessageHeader about this record. key: of the message; the same message has the same id."""
         own = {name: value for name, value in said.items() if name != "id"}
@@ -78,6 +110,9 @@ class Entries:
 
     def _put_patient(self, patient: Tree) -> None:
         _languages_out(patient)
+        links = patient.pop("replaces", None)
+        if type(links) is list and self.kind == "transaction":  # a PUT would take them away; elsewhere merges say so
+            patient["link"] = [*patient.get("link", ()), *links]
         only = patient.keys() <= {"identifier"}  # all that is known of the patient
         body = unshape(patient, "Patient", self.refer)
         number = trusted_number(body.get("identifier"))
@@ -286,6 +321,13 @@ def _token(system: str, value: str) -> str:
         return f"identifier={system}%7C{value}"
     escaped = re.sub(r"([\\,|$])", r"\\\1", value)
     return f"identifier={quote(f'{system}|{escaped}', safe=':/')}"
+
+
+def _patch(system: str, own: str, steps: list[tuple[str, Any]]) -> Tree:
+    """An entry that sets these elements of a Patient, and no other, by JSON Patch in a Binary (FHIR-33945)."""
+    said = [{"op": "add", "path": f"/{name}", "value": value} for name, value in steps]
+    body = {"resourceType": "Binary", "contentType": PATCH, "data": b64encode(dumps(said)).decode()}
+    return {"resource": body, "request": {"method": "PATCH", "url": f"Patient?{_token(system, own)}"}}
 
 
 def _request(name: str, condition: str, create: bool = False) -> Tree:

@@ -1,0 +1,146 @@
+"""What `Patient.link` says: that one record takes the place of another. Read from Patients, and from patches of them.
+
+FHIR R4, Patient.link.type: `replaced-by` stands at the Patient that must no longer be used, `replaces` at the one to be
+used instead; `refer` and `seealso` merge nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record
+from adapters._fhir.shape import Tree
+from hub.errors import RecordError
+from hub.wire.jsontext import decode
+
+MERGE = "Merge"
+"""The kind of a record that says that another one is superseded."""
+PATCH = "application/json-patch+json"
+
+_TYPES = ("replaced-by", "replaces")
+_BARE = {"resourceType", "id", "meta", "text", "identifier", "active", "link"}
+_PATCHED = {"/active", "/link"}
+
+
+@dataclass(eq=False)
+class Replacing:
+    """The record `stays` takes the place of `goes`, by their ids. record: of the Patient that says so, if it can be of
+    the one that goes."""
+
+    stays: str
+    goes: str
+    record: Record
+
+
+def replacings(bundle: Bundle) -> list[Replacing]:
+    """Who takes whose place, in order; each record knows it. A link that cannot be followed joins `bundle.refused`."""
+    found: dict[str, Replacing] = {}
+    for record in bundle.records.values():
+        entry = record.patient
+        listed = entry.resource.get("link") if entry else None
+        for n, one in enumerate(listed if entry and isinstance(listed, list) else ()):
+            said = one.get("type") if isinstance(one, dict) else None
+            if entry is None or said not in _TYPES:
+                continue
+            mine, other = own_id(entry), _other(bundle, one.get("other"))
+            stays, goes = (mine, other) if said == "replaces" else (other, mine)
+            before = found.get(goes)
+            if not stays or not goes:
+                bundle.refuse("link names no patient that could be told apart", entry)
+            elif stays == goes:
+                bundle.refuse("link says that a record takes its own place", entry)
+            elif before is not None and before.stays != stays:
+                bundle.refuse("link says that two records take the place of one", entry)
+            else:
+                record.followed.add(n)
+                record.gone = record.gone or said == "replaced-by"
+                if before is None or said == "replaced-by":
+                    found[goes] = Replacing(stays, goes, record)
+    return list(found.values())
+
+
+def is_bare(record: Record) -> bool:
+    """Whether a Patient says nothing but who it is to the hub and whose place it takes."""
+    if record.patient is None or not record.followed or record.entries:
+        return False
+    resource = record.patient.resource
+    meta, numbers = resource.get("meta"), resource.get("identifier", [])
+    return (
+        resource.keys() <= _BARE
+        and not (isinstance(meta, dict) and "security" in meta)
+        and isinstance(numbers, list)
+        and all(isinstance(one, dict) and str(one.get("system", "")).startswith(HUB) for one in numbers)
+    )
+
+
+def own_id(entry: Entry) -> str:
+    """The id of the record that a Patient is: its own, else its first number with its system, else ""."""
+    if entry.id:
+        return entry.id
+    listed = entry.resource.get("identifier")
+    for one in listed if isinstance(listed, list) else ():
+        if isinstance(one, dict) and isinstance(one.get("value"), str):
+            return f"{one.get('system', '')}|{one['value']}"
+    return ""
+
+
+def _other(bundle: Bundle, said: Any) -> str:
+    """The id of the record that a link points at, "" when nobody can say."""
+    if not isinstance(said, dict) or said.get("type", "Patient") != "Patient":
+        return ""
+    found = bundle.find(said)
+    if found is not None:
+        return own_id(found) if found.type == "Patient" else ""
+    text, number = said.get("reference"), said.get("identifier")
+    parts = text.partition("/_history/")[0].split("/") if isinstance(text, str) and text[:1] != "#" else [""]
+    if parts[-1] and (len(parts) == 1 or parts[-2] == "Patient"):
+        return parts[-1].removeprefix(UUID)
+    if len(parts) > 1 or not isinstance(number, dict) or not isinstance(number.get("value"), str):
+        return ""
+    holder = bundle.holder(number)
+    if holder is not None:
+        return own_id(holder)
+    is_ours = str(number.get("system", "")).startswith(HUB)
+    return number["value"] if is_ours else f"{number.get('system', '')}|{number['value']}"
+
+
+def is_patch(entry: Tree) -> bool:
+    """Whether an entry of a Bundle asks for a change of a part of a resource."""
+    request = entry.get("request")
+    return isinstance(request, dict) and request.get("method") == "PATCH"
+
+
+def patched(entry: Tree) -> Tree:
+    """The Patient that a JSON Patch of its links is about, as much of it as the patch says. RecordError for others."""
+    resource, url = entry.get("resource"), entry["request"].get("url")
+    matched = re.fullmatch(r"Patient\?(.+)", url) if isinstance(url, str) else None
+    asked = parse_qs(matched[1]) if matched else {}
+    if asked.keys() != {"identifier"} or len(asked["identifier"]) != 1:
+        raise RecordError("a patch of anything but a Patient found by one identifier is not read")
+    data = resource.get("data") if isinstance(resource, dict) and resource.get("contentType") == PATCH else None
+    try:
+        steps = decode(b64decode(data, validate=True)) if isinstance(data, str) else None
+    except ValueError:
+        steps = None
+    if not isinstance(steps, list):
+        raise RecordError("a patch that is no JSON Patch in a Binary is not read")
+    system, _, value = asked["identifier"][0].partition("|")
+    made: Tree = {"resourceType": "Patient", "identifier": [{"system": system, "value": _unescaped(value)}]}
+    for step in steps:
+        if not isinstance(step, dict) or step.get("op") != "add" or step.get("path") not in _PATCHED:
+            raise RecordError("a patch of anything but a Patient's links and whether it is in use is not read")
+        made[step["path"][1:]] = step.get("value")
+    if "link" not in made:
+        raise RecordError("a patch that says nothing of a Patient's links is not read")
+    return made
+
+
+def _unescaped(value: str) -> str:
+    return re.sub(r"\\([\\,|$])", r"\1", value)
+
+
+__all__ = ["MERGE", "PATCH", "Replacing", "is_bare", "is_patch", "own_id", "patched", "replacings"]
