@@ -1,5 +1,6 @@
 // A FHIR R4 server on loopback: Medplum's router over its repository in memory, each resource checked against the
-// official R4 structures. It says its versions as ETag and honours If-Match. PORT: where it listens.
+// official R4 structures. It says its versions as ETag and honours If-Match. A transaction of up to eight entries is one
+// (Medplum's own limit where conditions are in it); a longer one is done entry by entry. PORT: where it listens.
 import { createServer } from 'node:http';
 import {
   getStatus, indexSearchParameterBundle, indexStructureDefinitionBundle, normalizeOperationOutcome, validateResource,
@@ -38,7 +39,8 @@ async function answer(request, text) {
     body = JSON.parse(text);
     validate(body);
   }
-  const asked = { method: request.method, url: path + url.search, pathname: '', body, query, params: {} };
+  const config = { transactions: (body?.entry?.length ?? 0) <= 8 };
+  const asked = { method: request.method, url: path + url.search, pathname: '', body, query, params: {}, config };
   const [outcome, resource] = await router.handleRequest({ ...asked, headers: request.headers }, repository);
   return [getStatus(outcome), resource ?? outcome];
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from collections import Counter
@@ -19,7 +20,7 @@ from adapters._fhir.write import trusted_number
 from adapters.fhir_r4 import EDITIONS, adapter, check
 from hub.adapter import Theirs, Token
 from hub.errors import RecordError
-from hub.mapping import Mapping, laws, load
+from hub.mapping import Mapping, laws, load, writer
 from hub.model import (
     Address,
     Birth,
@@ -30,6 +31,7 @@ from hub.model import (
     Health,
     Identifier,
     Involvement,
+    Merge,
     Name,
     Observation,
     Period,
@@ -786,3 +788,179 @@ def test_what_other_systems_know_becomes_valid_fhir(samples: Path, tmp_path: Pat
     assert report.written == report.read > 0
     assert not list(check(Document.at(out)))
     assert len(read(Document.at(out))[0]) == report.written
+
+
+# Merges
+
+
+def link(said: str, **other: Any) -> dict[str, Any]:
+    return {"type": said, "other": other}
+
+
+def pairs(records: list[Theirs]) -> list[tuple[str, str]]:
+    """Which record takes the place of which."""
+    return [(one.id, one.tree["superseded"]) for one in records if one.kind == "Merge"]
+
+
+def merge(stays: str = "C77", goes: str = "T9^^^RZZ99") -> Theirs:
+    return Theirs("Merge", stays, {"id": stays, "superseded": goes}, {}, "", "", key="a" * 32, source="pas")
+
+
+def test_a_sample_of_a_merge_is_valid_and_comes_back_with_what_hangs_on_the_one_that_goes(samples: Path) -> None:
+    document = Document.at(samples / "fhir_r4" / "merged.json")
+    assert not list(check(document))
+    records, errors = read(document)
+    assert not errors
+    assert [(one.kind, one.id) for one in records] == [
+        ("Patient", "callum"), ("Patient", "callum-walk-in"), ("Merge", "callum"), ("Merge", "callum"),
+    ]  # fmt: skip
+    assert pairs(records) == [("callum", "callum-walk-in"), ("callum", "callum-school-clinic")]
+    assert list(records[1].tree) == ["id", "Encounter"], "its demographics are not what is so; its visits are"
+    assert records[2].tree["Patient"]["name"][0]["family"] == "Heartley", "kept for the sender"
+    for kind in ("collection", "message"):
+        parts = written(records, kind)
+        again, refused = read(Document.of("w", parts))
+        assert not refused
+        assert not list(check(Document.of("w", parts)))
+        assert [adapter.normal(one.tree) for one in again] == [adapter.normal(one.tree) for one in records]
+
+
+def test_a_patient_is_not_robbed_of_its_links_where_a_put_replaces_it(samples: Path) -> None:
+    records, _ = read(Document.at(samples / "fhir_r4" / "merged.json"))
+    found = json.loads(next(iter(written(records[:1], "transaction").values())))
+    (one,) = resources(found, "Patient")
+    assert sorted((each["type"], each["other"]["reference"]) for each in one["link"]) == [
+        ("replaces", "Patient/callum-school-clinic"),
+        ("replaces", "Patient/callum-walk-in"),
+        ("seealso", "Patient/callum-dental"),
+    ]
+
+
+def test_a_merge_is_an_event_that_changes_no_demographics(samples: Path) -> None:
+    mapping = load(adapter)["Merge"]
+    assert mapping.carries == "event"
+    assert list(load(adapter)) == ["Patient", "Merge"], "the first writes what comes from other systems"
+    one = read(Document.at(samples / "fhir_r4" / "merged.json"))[0][2]
+    found = to_tree(mapping.inward(one, "fhir_r4").record)
+    assert found["merge"] == {"superseded": "callum-walk-in"}
+    assert "person" not in found
+
+
+def test_a_merge_of_another_system_patches_both_patients_by_the_hubs_own_id() -> None:
+    record = ChildRecord(
+        source=Source(id="C77"), merge=Merge(superseded="T9^^^RZZ99"), person=Person(names=[Name(family=CANARY)])
+    )
+    mapping = writer(load(adapter), record)
+    assert mapping.kind == "Merge"
+    made = mapping.create(record, "server")
+    assert ("withheld", "person.names[].family") in made.account
+    theirs = Theirs("Merge", "C77", made.tree, {}, "", "", key="a" * 32, source="pas")
+    (data,) = written([theirs], "transaction").values()
+    assert not list(check(Document.of("x", data)))
+    found = json.loads(data)
+    assert [one["request"] for one in found["entry"]] == [
+        {"method": "PATCH", "url": "Patient?identifier=urn:ics-hub:id:pas%7CT9%5E%5E%5ERZZ99"},
+        {"method": "PATCH", "url": "Patient?identifier=urn:ics-hub:id:pas%7CC77"},
+    ]
+    gone, stays = (json.loads(base64.b64decode(one["resource"]["data"])) for one in found["entry"])
+    assert [(one["op"], one["path"]) for one in gone] == [("add", "/active"), ("add", "/link")]
+    assert [(one["op"], one["path"]) for one in stays] == [("add", "/link")]
+    assert gone[0]["value"] is False
+    assert gone[1]["value"][0]["type"] == "replaced-by"
+    assert stays[0]["value"][0]["type"] == "replaces"
+    assert CANARY not in data.decode()
+
+
+@pytest.mark.parametrize("kind", EDITIONS)
+@pytest.mark.parametrize("goes", ["T9", "T9^^^RZZ99", "a|b,c$d\\e", "Käthe 9"])
+def test_a_merge_that_the_hub_wrote_is_read_as_that_merge_alone(kind: str, goes: str) -> None:
+    one = merge(goes=goes)
+    parts = written([one, merge("D1", "D2")], kind)
+    assert len(parts) == 2, "a merge stands in a Bundle of its own"
+    records, errors = read(Document.of("w", parts))
+    assert not errors
+    assert not list(check(Document.of("w", parts)))
+    assert [record.tree for record in records] == [one.tree, merge("D1", "D2").tree]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [{}, {"id": "A"}, {"superseded": "B"}, {"id": "A", "superseded": "A"}, {"id": "A", "superseded": ""}],
+)
+@pytest.mark.parametrize("kind", EDITIONS)
+def test_a_merge_that_does_not_say_who_takes_whose_place_is_not_written(tree: dict[str, Any], kind: str) -> None:
+    with pytest.raises(RecordError, match="which record stays"):
+        written([Theirs("Merge", "", dict(tree), {}, "", "")], kind)
+
+
+def test_links_are_followed_by_url_id_version_and_number_and_each_merge_is_told_once() -> None:
+    hub = {"system": "urn:ics-hub:id:pas", "value": "C1"}
+    bodies = [
+        patient(id="a", link=[link("replaced-by", reference="Patient/b")]),
+        patient(id="b", gender="male", link=[link("replaces", reference="urn:uuid:0000")]),
+        patient(id="c", active=False, link=[link("replaced-by", reference="https://x.example/Patient/d/_history/2")]),
+        patient(id="e", link=[link("replaces", identifier={"system": NHS, "value": "9999001033"})]),
+        patient(id="f", link=[link("replaced-by", identifier=hub, type="Patient")]),
+        patient(id="g", link=[link("replaced-by", identifier={"system": NHS, "value": "9999001009"})]),
+        patient(
+            id="h", gender="female", identifier=[number("9999001009")], link=[link("refer", reference="Patient/a")]
+        ),
+    ]
+    body = bundle(*bodies)
+    body["entry"][0]["fullUrl"] = "urn:uuid:0000"
+    records, errors = read(Document.of("in.json", json.dumps(body).encode()))
+    assert not errors
+    assert pairs(records) == [("b", "a"), ("d", "c"), ("e", f"{NHS}|9999001033"), ("C1", "f"), ("h", "g")]
+    assert [one.id for one in records if one.kind == "Patient"] == ["b", "h"]
+    assert records[1].tree["link"] == [link("refer", reference="Patient/a")], "nobody is merged by it"
+
+
+@pytest.mark.parametrize(
+    ("links", "reason"),
+    [
+        ([link("replaces")], "told apart"),
+        ([link("replaces", reference="#x")], "told apart"),
+        ([link("replaces", display="somebody")], "told apart"),
+        ([link("replaces", reference="RelatedPerson/1")], "told apart"),
+        ([link("replaces", reference="x", type="RelatedPerson")], "told apart"),
+        ([{"type": "replaced-by", "other": "x"}], "told apart"),
+        ([link("replaced-by", reference="Patient/p1")], "its own place"),
+        ([link("replaced-by", reference="Patient/2"), link("replaced-by", reference="Patient/3")], "two records"),
+    ],
+)
+def test_a_link_that_cannot_be_followed_is_refused_and_the_patient_is_read(links: Any, reason: str) -> None:
+    records, errors = of_json(patient(gender="male", link=links))
+    assert any(reason in error.reason and "(Patient)" in error.place for error in errors)
+    assert not pairs(records), "where two take the place of one, nobody can choose"
+    (one,) = records
+    assert len(one.tree["link"]) == len(links)
+    assert one.tree["gender"] == "male"
+
+
+def patch(steps: Any, url: str = "Patient?identifier=x%7C1", **more: Any) -> tuple[list[Theirs], list[RecordError]]:
+    data = base64.b64encode(json.dumps(steps).encode()).decode()
+    binary = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data, **more}
+    entry = {"resource": binary, "request": {"method": "PATCH", "url": url}}
+    body = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    return read(Document.of("in.json", json.dumps(body).encode()))
+
+
+def test_a_patch_of_links_is_read_and_any_other_is_refused() -> None:
+    told = {"op": "add", "path": "/link", "value": [link("replaced-by", reference="Patient/2")]}
+    assert pairs(patch([told])[0]) == [("2", "x|1")]
+    other = {"op": "add", "path": "/name", "value": [{"family": CANARY}]}
+    for records, errors in (
+        patch([told, other]),
+        patch([{**told, "op": "remove"}]),
+        patch([{"op": "add", "path": "/active", "value": False}]),
+        patch({"a": 1}),
+        patch([told], url="Patient/1"),
+        patch([told], url="Flag?identifier=x%7C1"),
+        patch([told], url="Patient?identifier=x%7C1&identifier=x%7C2"),
+        patch([told], data="%%"),
+        patch([told], data=7),
+        patch([told], contentType="application/xml-patch+xml"),
+    ):
+        assert not records
+        assert [error.place for error in errors] == ["record 1, entry 1"]
+        assert CANARY not in str(errors[0])

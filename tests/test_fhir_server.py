@@ -12,7 +12,9 @@ import pytest
 from fhirpy import SyncFHIRClient
 
 from adapters.fhir_r4 import adapter
-from hub.adapter import Theirs
+from hub.adapter import Theirs, Tree
+from hub.mapping import load, writer
+from hub.model import Birth, ChildRecord, Identifier, Merge, Name, Person, Source
 from hub.translate import translate
 from hub.wire import Document
 from tests import peers
@@ -90,3 +92,74 @@ def test_a_change_reaches_the_resource_that_was_sent_before(server: str, transac
     assert {status[:3] for status in post(server, json.dumps(changed).encode())} == {"200"}
     (child,) = SyncFHIRClient(server).resources("Patient").search(identifier=f"{NHS}|9999001009").fetch()
     assert child["name"][0]["family"] == "Okafor"
+
+
+def send(record: ChildRecord, source: str = "pas") -> bytes:
+    """A record of ours as the hub sends it to the server."""
+    mapping = writer(load(adapter), record)
+    own = str(record.source.id) if record.source else ""
+    tree = mapping.create(record, "server", edition="transaction").tree
+    theirs = Theirs(mapping.kind, own, tree, {}, "transaction", key="ab" * 16, source=source)
+    return b"".join(data for _, data in adapter.write([theirs], {"edition": "transaction"}))
+
+
+def known(own: str, family: str, *numbers: str) -> ChildRecord:
+    identifiers = [Identifier(system="nhs", value=number, use="current") for number in numbers]
+    person = Person(names=[Name(family=family)], birth=Birth(date="2018-09-30"), identifiers=identifiers)
+    return ChildRecord(source=Source(id=own), person=person)
+
+
+def merged(stays: str, goes: str) -> ChildRecord:
+    return ChildRecord(source=Source(id=stays), merge=Merge(superseded=goes), person=Person(gender="2"))
+
+
+def patient(server: str, own: str) -> Tree:
+    (found,) = SyncFHIRClient(server).resources("Patient").search(identifier=f"urn:ics-hub:id:pas|{own}").fetch()
+    return dict(found)
+
+
+def refusal(server: str, data: bytes) -> str:
+    answer = httpx.post(server, content=data, headers={"content-type": "application/fhir+json"}, timeout=30)
+    assert answer.status_code in (400, 404, 412)
+    return answer.text
+
+
+def test_a_merge_makes_the_superseded_patient_inactive_and_erases_nothing(server: str) -> None:
+    post(server, send(known("C77", "Hartley", "9999001092")))
+    post(server, send(known("T9^^^RZZ99", "Heartley")))
+    before = {own: patient(server, own) for own in ("C77", "T9^^^RZZ99")}
+    for _ in range(2):  # sending it twice does what sending it once does
+        assert post(server, send(merged("C77", "T9^^^RZZ99"))) == ["200", "200"]
+        stays, gone = patient(server, "C77"), patient(server, "T9^^^RZZ99")
+        number = {"system": "urn:ics-hub:id:pas"}
+        assert gone.pop("active") is False
+        assert gone.pop("link") == [
+            {"other": {"type": "Patient", "identifier": {**number, "value": "C77"}}, "type": "replaced-by"}
+        ]
+        assert stays.pop("link") == [
+            {"other": {"type": "Patient", "identifier": {**number, "value": "T9^^^RZZ99"}}, "type": "replaces"}
+        ]
+        for own, found in (("C77", stays), ("T9^^^RZZ99", gone)):
+            assert {key: one for key, one in found.items() if key != "meta"} == {
+                key: one for key, one in before[own].items() if key != "meta"
+            }, "nothing else of either is changed"
+
+
+@pytest.mark.parametrize(("first", "last"), [("D1", "D2"), ("D2", "D1")])
+def test_a_merge_of_what_is_one_patient_at_the_server_is_refused_and_changes_nothing(
+    server: str, first: str, last: str
+) -> None:
+    for own in (first, last):  # both have one NHS number: the server has one Patient, with the later one's id
+        post(server, send(known(own, own, "9999001068")))
+    before = patient(server, last)
+    assert "did not match any resources" in refusal(server, send(merged("D1", "D2")))
+    assert patient(server, last) == before
+
+
+def test_a_merge_with_a_patient_whom_the_server_does_not_know_is_refused_and_makes_none(server: str) -> None:
+    post(server, send(known("K1", "Known")))
+    held, before = count(server, "Patient"), patient(server, "K1")
+    assert "did not match any resources" in refusal(server, send(merged("K1", "K2")))
+    assert "did not match any resources" in refusal(server, send(merged("K2", "K1")))
+    assert count(server, "Patient") == held
+    assert patient(server, "K1") == before

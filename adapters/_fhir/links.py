@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -38,7 +39,26 @@ class Replacing:
 
 def replacings(bundle: Bundle) -> list[Replacing]:
     """Who takes whose place, in order; each record knows it. A link that cannot be followed joins `bundle.refused`."""
+    told = list(_told(bundle))
+    heirs: dict[str, set[str]] = {}
+    for one, _ in told:
+        heirs.setdefault(one.goes, set()).add(one.stays)
     found: dict[str, Replacing] = {}
+    for one, n in told:
+        record, mine = one.record, one.record.patient
+        if len(heirs[one.goes]) > 1 and mine is not None:
+            bundle.refuse("link says that two records take the place of one", mine)
+            continue
+        is_gone = mine is not None and own_id(mine) == one.goes
+        record.followed.add(n)
+        record.gone = record.gone or is_gone
+        if is_gone or one.goes not in found:
+            found[one.goes] = one
+    return list(found.values())
+
+
+def _told(bundle: Bundle) -> Iterator[tuple[Replacing, int]]:
+    """Every link that names two records, with its place in the Patient's list."""
     for record in bundle.records.values():
         entry = record.patient
         listed = entry.resource.get("link") if entry else None
@@ -47,20 +67,12 @@ def replacings(bundle: Bundle) -> list[Replacing]:
             if entry is None or said not in _TYPES:
                 continue
             mine, other = own_id(entry), _other(bundle, one.get("other"))
-            stays, goes = (mine, other) if said == "replaces" else (other, mine)
-            before = found.get(goes)
-            if not stays or not goes:
+            if not mine or not other:
                 bundle.refuse("link names no patient that could be told apart", entry)
-            elif stays == goes:
+            elif mine == other:
                 bundle.refuse("link says that a record takes its own place", entry)
-            elif before is not None and before.stays != stays:
-                bundle.refuse("link says that two records take the place of one", entry)
             else:
-                record.followed.add(n)
-                record.gone = record.gone or said == "replaced-by"
-                if before is None or said == "replaced-by":
-                    found[goes] = Replacing(stays, goes, record)
-    return list(found.values())
+                yield Replacing(*((mine, other) if said == "replaces" else (other, mine)), record), n
 
 
 def is_bare(record: Record) -> bool:
