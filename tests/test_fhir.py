@@ -27,6 +27,7 @@ from hub.model import (
     Care,
     CareEpisode,
     ChildRecord,
+    Contact,
     Episode,
     Health,
     Identifier,
@@ -42,6 +43,7 @@ from hub.model import (
     Relationship,
     Source,
     Telecom,
+    Vaccination,
     to_tree,
 )
 from hub.translate import translate
@@ -160,6 +162,9 @@ def _mapping() -> Mapping:
 
 
 MAPPING = _mapping()
+EMERGENCY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "EMER"}
+SHARED = [{"url": "urn:ics-hub:fhir:may-be-shared", "valueBoolean": True}]
+ASSESSMENT = {"coding": [{"system": "urn:ics-hub:codes:document", "code": "common-assessment"}]}
 CHILD = ChildRecord(
     source=Source(link="ssd", id="NS1001"),
     person=Person(
@@ -583,6 +588,14 @@ def test_an_ended_plan_is_an_inactive_flag() -> None:
     found = sent(ended)
     plan = next(one for one in resources(found, "CarePlan") if "end" in one["period"])
     assert plan["status"] == "completed"
+    assert sorted(one["status"] for one in resources(found, "Flag")) == ["active", "inactive"], "the flag ends with it"
+    ended.episodes[0].plans[0].removed = False  # type: ignore[index, union-attr]
+    assert sent(ended) == found, "that it is not removed does not make it active"
+    left = copy.deepcopy(CHILD)
+    left.care.episodes[0].end = "2025-01-01"  # type: ignore[index, union-attr]
+    (flag,) = [one for one in resources(sent(left), "Flag") if "period" in one]
+    assert flag["status"] == "inactive"
+    assert sorted(one["status"] for one in resources(sent(left), "CarePlan")) == ["active", "completed"]
     gone = copy.deepcopy(CHILD)
     gone.episodes[0].plans[0].removed = True  # type: ignore[index, union-attr]
     assert "entered-in-error" in [one["status"] for one in resources(sent(gone), "Flag")]
@@ -788,6 +801,67 @@ def test_what_other_systems_know_becomes_valid_fhir(samples: Path, tmp_path: Pat
     assert report.written == report.read > 0
     assert not list(check(Document.at(out)))
     assert len(read(Document.at(out))[0]) == report.written
+
+
+# What is no longer so
+
+
+@pytest.mark.parametrize(
+    ("resource", "path"),
+    [
+        ({"resourceType": "Consent", "status": "rejected", "provision": {"type": "permit"}}, "consents"),
+        ({"resourceType": "Consent", "status": "inactive", "provision": {"type": "permit"}}, "consents"),
+        ({"resourceType": "Observation", "status": "entered-in-error", "valueString": "x"}, "health.observations"),
+        ({"resourceType": "Encounter", "status": "cancelled", "class": EMERGENCY}, "events"),
+        ({"resourceType": "ServiceRequest", "status": "entered-in-error", "authoredOn": "2025-06-10"}, "contacts"),
+        ({"resourceType": "CareTeam", "status": "entered-in-error", "name": "x"}, "involvements"),
+        ({"resourceType": "RelatedPerson", "active": False, "name": [{"text": "x"}]}, "relationships"),
+        ({"resourceType": "DocumentReference", "status": "superseded", "type": ASSESSMENT, "extension": SHARED}, "caf"),
+        ({"resourceType": "EpisodeOfCare", "status": "cancelled"}, "episodes"),
+    ],
+)
+def test_what_was_noted_by_mistake_or_no_longer_holds_is_removed_and_written_so(
+    resource: dict[str, Any], path: str
+) -> None:
+    about = {"reference": "Patient/p1"}
+    name = "patient" if resource["resourceType"] in ("Consent", "RelatedPerson", "EpisodeOfCare") else "subject"
+    (one,), errors = of_json(patient(gender="male"), {**resource, "id": "x", name: about})
+    assert not errors
+    assert not list(laws.get_put(MAPPING, one, path))
+    record = MAPPING.inward(copy.deepcopy(one), "fhir_r4").record
+    found: Any = to_tree(record)
+    for step in path.split("."):
+        found = found[step]
+    assert [item["removed"] for item in found] == [True]
+    record.source.link = "other"  # type: ignore[union-attr]
+    (again,) = resources(sent(record), resource["resourceType"])
+    assert again.get("status") in ("entered-in-error", None)
+    assert again.get("active", False) is False
+
+
+def test_a_status_that_nobody_said_is_not_made_up(samples: Path) -> None:
+    child = copy.deepcopy(CHILD)
+    child.health = Health(
+        observations=[Observation(id="o", code="1", value="2")], vaccinations=[Vaccination(id="v", date="2024-05-01")]
+    )
+    child.contacts = [Contact(id="c", date="2025-06-10")]
+    found = sent(child)
+    assert [resources(found, name)[0]["status"] for name in ("Observation", "ServiceRequest")] == ["unknown", "unknown"]
+    (given,) = resources(found, "Immunization")
+    assert given["_status"]["extension"][0]["valueCode"] == "unknown"
+    (amara,), _ = read(Document.at(samples / "fhir_r4" / "amara.json"))
+    assert ours(amara)["health"]["vaccinations"][0]["status"] == "completed"
+
+
+def test_one_of_a_team_or_a_contact_that_is_removed_is_not_written_back() -> None:
+    team = {"resourceType": "CareTeam", "id": "t", "subject": {"reference": "Patient/p1"}}
+    members = [{"member": {"display": name}} for name in ("A", "B")]
+    contacts = [{"name": {"text": "C"}}, {"name": {"text": "D"}}]
+    (one,), _ = of_json(patient(contact=contacts), {**team, "participant": members})
+    one.tree["CareTeam"][1]["status"] = "entered-in-error"
+    one.tree["RelatedPerson"][1]["active"] = Token("false")
+    text = b"".join(written([one], "collection").values()).decode()
+    assert [name in text for name in ('"A"', '"B"', '"C"', '"D"')] == [True, False, True, False]
 
 
 # Merges

@@ -14,7 +14,20 @@ from fhirpy import SyncFHIRClient
 from adapters.fhir_r4 import adapter
 from hub.adapter import Theirs, Tree
 from hub.mapping import load, writer
-from hub.model import Birth, ChildRecord, Identifier, Merge, Name, Person, Source
+from hub.model import (
+    Birth,
+    ChildRecord,
+    Consent,
+    Contact,
+    Health,
+    Identifier,
+    Merge,
+    Name,
+    Observation,
+    Person,
+    Source,
+    Vaccination,
+)
 from hub.translate import translate
 from hub.wire import Document
 from tests import peers
@@ -107,6 +120,16 @@ def known(own: str, family: str, *numbers: str) -> ChildRecord:
     identifiers = [Identifier(system="nhs", value=number, use="current") for number in numbers]
     person = Person(names=[Name(family=family)], birth=Birth(date="2018-09-30"), identifiers=identifiers)
     return ChildRecord(source=Source(id=own), person=person)
+
+
+def test_a_status_that_nobody_said_is_accepted(server: str) -> None:
+    child = known("V1", "Vale")
+    child.health = Health(
+        observations=[Observation(id="o", code="1", value="2")], vaccinations=[Vaccination(id="v", date="2024-05-01")]
+    )
+    child.contacts = [Contact(id="c", date="2025-06-10")]
+    child.consents = [Consent(id="x", given=True, removed=True)]
+    assert {status[:3] for status in post(server, send(child))} == {"201"}
 
 
 def merged(stays: str, goes: str) -> ChildRecord:

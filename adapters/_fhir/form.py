@@ -73,6 +73,8 @@ def _put_back(tree: Tree, name: str) -> Tree:
         return {**tree, "_system": UNKNOWN} if "value" in tree and "system" not in tree else tree
     if name in FOLLOWS:
         tree = {**FOLLOWS[name](tree), **tree}
+    if name == "Consent" and not {"policy", "policyRule"} & tree.keys():  # one of them is required (ppc-1)
+        tree = {**tree, "policyRule": UNKNOWN}
     if name == "Observation" and type(tree.get("value")) is dict:
         tree = _value_out(tree)
     concept = tree.get(CODED[name]) if name in CODED else None
@@ -89,7 +91,8 @@ def _need(made: Tree, found: Element, known: Kind) -> None:
     elif found.primitive:
         made[f"_{found.name}"] = UNKNOWN
     else:
-        made[found.name] = [UNKNOWN] if found.many else UNKNOWN
+        inner = unshape({}, found.kind, lambda said: said) or UNKNOWN  # with what is required within it
+        made[found.name] = [inner] if found.many else inner
 
 
 def _value_out(tree: Tree) -> Tree:

@@ -69,7 +69,9 @@ NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?").fullmatch
 
 
 def _ended(resource: Tree) -> bool:
-    return bool(_of(resource, "period").get("end") or _of(_of(resource, "participant"), "period").get("end"))
+    """Whether a resource, who takes part in it, or the plan that a flag is about, has come to its end."""
+    parts = (resource, _of(resource, "participant"), _of(resource, "CarePlan"))
+    return any(_of(one, "period").get("end") for one in parts)
 
 
 def _of(holder: Tree, name: str) -> Tree:
@@ -87,12 +89,11 @@ FOLLOWS: dict[str, Callable[[Tree], Tree]] = {
     "CarePlan": lambda one: {"status": "completed" if _ended(one) else "active", "intent": "plan"},
     "EpisodeOfCare": lambda one: {"status": "finished" if _ended(one) else "active"},
     "Encounter": lambda one: {"status": "finished" if _ended(one) else "unknown"},
-    "ServiceRequest": lambda one: {"status": "active", "intent": "order"},
+    "ServiceRequest": lambda one: {"status": "unknown", "intent": "order"},
     "Task": lambda one: {"status": "requested", "intent": "order"},
-    "Observation": lambda one: {"status": "final"},
+    "Observation": lambda one: {"status": "unknown"},
     "Consent": lambda one: {"status": "active", **_CONSENT},
     "DocumentReference": lambda one: {"status": "current"},
-    "Immunization": lambda one: {"status": "completed"},
 }
 """By type: the required elements that follow from the others, with what they are; read, they are left out."""
 
@@ -140,7 +141,9 @@ def shape(tree: Tree, name: str) -> Tree:
             continue
         found = known.elements.get(key)
         if found is not None and not found.primitive:
-            value = _shaped(value, _PLAIN if CODED.get(name) == key else found.kind)
+            said, value = value, _shaped(value, _PLAIN if CODED.get(name) == key else found.kind)
+            if value in ({}, [{}]) and value != said:  # nothing is known of it
+                continue
         elif key[:1] == "_" and type(value) is dict:
             value = shape(value, "Element")
         elif found is None and type(value) is dict and is_resource(key):

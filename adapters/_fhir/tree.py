@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record
 from adapters._fhir.links import MERGE, Replacing, is_bare, own_id, replacings
-from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree, shape
+from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree, shape
 from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.wire.jsontext import FALSE
@@ -282,6 +282,8 @@ def _flag_in(flag: Tree) -> None:
     plan = flag["CarePlan"]
     name = f"CarePlan/{plan.get('id', '')}"
     _drop_extension(flag, FLAG_DETAIL, name)
+    if plan.get("status") == "completed" and FOLLOWS["Flag"](flag)["status"] == "inactive":
+        del plan["status"]
     for one in plan.get("extension") or ():
         said = one.get("valueReference") if isinstance(one, dict) and one.get("url") == EPISODE else None
         text = said.get("reference") if isinstance(said, dict) and len(said) == 1 else None

@@ -18,7 +18,7 @@ from uuid import UUID
 from adapters._fhir.bundle import HUB
 from adapters._fhir.form import unshape
 from adapters._fhir.links import MERGE, PATCH
-from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
+from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree
 from adapters._fhir.tree import EPISODE, FLAG_DETAIL, INTERPRETER, NHS_COMMUNICATION, NHS_LANGUAGE
 from hub.adapter import Theirs
 from hub.errors import RecordError
@@ -56,7 +56,7 @@ class Entries:
         below = {name: [one for one in self.tree.get(name) or () if type(one) is dict] for name in SUBJECTS}
         contacts = [one for one in below["RelatedPerson"] if one.get("contact") == "true"]
         if contacts:
-            patient["contact"] = [_contact_out(one) for one in contacts]
+            patient["contact"] = [_contact_out(one) for one in contacts if one.get("active") != FALSE]
             below["RelatedPerson"] = [one for one in below["RelatedPerson"] if one.get("contact") != "true"]
         for name, item in _listed(below):
             self.known.setdefault(f"{name}/{item['id']}", self._url(name, _mark(name, item) + item["id"]))
@@ -151,9 +151,14 @@ class Entries:
         return url
 
     def _put_plan(self, flag: Tree) -> None:
-        plan, episode = flag.pop("CarePlan", None), flag.pop("episode", None)
+        plan, episode = flag.get("CarePlan"), flag.pop("episode", None)
         if type(plan) is not dict:
             return
+        follows = FOLLOWS["Flag"](flag)
+        flag |= {**follows, **flag}
+        del flag["CarePlan"]
+        if follows["status"] == "inactive":  # the plan has ended, or the flag that tells of it
+            plan = {"status": "completed", **plan}
         if isinstance(episode, str):
             said = {"url": EPISODE, "valueReference": {"reference": f"EpisodeOfCare/{episode}"}}
             plan = {**plan, "extension": [*(plan.get("extension") or ()), said]}
@@ -266,6 +271,8 @@ def _teams(items: list[Tree]) -> list[Tree]:
     """Teams whose members stand as items of their own, joined again."""
     made: dict[str, Tree] = {}
     for n, item in enumerate(items):
+        if "#" in str(item.get("id")) and item.get("status") == "entered-in-error":
+            continue  # one of several who take part, and was noted by mistake
         own = str(item.get("id") or f"#{n}").partition("#")
         first = made.get(own[0]) if own[0] and own[2] else None
         if first is None:
