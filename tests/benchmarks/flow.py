@@ -24,34 +24,36 @@ CHILDREN = 5_000
 BAR = 0.40
 """What the hub is to reach of the bare SelectConnection relay of the same messages."""
 RUN = "from hub.cli import main; main()"
-TOML = """
+HEAD = """
 [hub]
 store = "{store}"
 queue = "{queue}"
 keys = "keys.toml"
+[limits]
+disk = "1 MB"
+"""
+LINKS = """
 [links.ics]
 adapter = "cin_census"
-connection = {{ kind = "folder", in = "in", settle = 0.0 }}
+connection = { kind = "folder", in = "in", settle = 0.0 }
 [links.index]
 adapter = "contactpoint"
-connection = {{ kind = "folder", out = "out" }}
+connection = { kind = "folder", out = "out" }
 batch = 100
 [[routes]]
 from = "ics"
 to = ["index"]
-[limits]
-disk = "1 MB"
 """
 
 
 class Council:
     """A folder with one source and one target, and processes of the hub that serve it."""
 
-    def __init__(self, home: Path, store: str, queue: str) -> None:
+    def __init__(self, home: Path, store: str, queue: str, links: str = LINKS) -> None:
         self.home = home
         for name in ("in", "out", "new"):
             (home / name).mkdir()
-        (home / "hub.toml").write_text(TOML.format(store=store, queue=queue))
+        (home / "hub.toml").write_text(HEAD.format(store=store, queue=queue) + links)
         (home / "keys.toml").write_text(new_ring("bench"))
         (home / "keys.toml").chmod(0o600)
         address = store.replace("sqlite:///hub.db", f"sqlite:///{home / 'hub.db'}")
@@ -109,10 +111,10 @@ class Council:
 
 
 @contextlib.contextmanager
-def council(store: str, queue: str) -> Iterator[Council]:
-    """A council in a folder of its own."""
+def council(store: str, queue: str, links: str = LINKS) -> Iterator[Council]:
+    """A council in a folder of its own. links: of its hub.toml, with their routes."""
     with tempfile.TemporaryDirectory() as home:
-        yield Council(Path(home), store, queue)
+        yield Council(Path(home), store, queue, links)
 
 
 def measure(folder: Path) -> None:

@@ -38,7 +38,7 @@ def measure(folder: Path) -> None:
     file, part = folder / "messages.hl7", folder / "part.hl7"
     file.write_bytes(_batch(MESSAGES))
     part.write_bytes(_batch(OTHERS))
-    texts = [one.decode() for one in _messages(MESSAGES)]
+    texts = [one.decode() for one in messages(MESSAGES)]
     mappings = mapping.load(adapter)
     document = Document.at(file)
 
@@ -85,15 +85,16 @@ def _other(file: Path) -> float | None:
 
 
 def _batch(count: int) -> bytes:
-    return b"BHS|^~\\&|PAS|RZZ99\r" + b"".join(_messages(count)) + f"BTS|{count}\r".encode()
+    return b"BHS|^~\\&|PAS|RZZ99\r" + b"".join(messages(count)) + f"BTS|{count}\r".encode()
 
 
-def _messages(count: int) -> list[bytes]:
+def messages(count: int) -> list[bytes]:
+    """So many messages of made-up children, each another's."""
     return [
         (
             f"MSH|^~\\&|PAS|RZZ99|HUB|999|20260105091500||ADT^A08|B{n}|P|2.4||||||UNICODE UTF-8\r"
             f"EVN|A08|20260105091{n % 600:03d}\r"
-            f"PID|1||N{n:07d}^^^RZZ99^MR~9999001009^^^NHS^NH||Bell{n}^Amara^Jo^^Miss^^L||2015{n % 12 + 1:02d}27|F|||"
+            f"PID|1||N{n:07d}^^^RZZ99^MR~{_nhs(n)}^^^NHS^NH||Bell{n}^Amara^Jo^^Miss^^L||2015{n % 12 + 1:02d}27|F|||"
             f"{n} Larch Row^^Northshire^^ZZ99 1AA^GBR^H||01632960101^PRN^PH~01632960102^PRN^CP|||||||||A"
             "||||||||N||NSTS01\r"
             "PD1|||Larch Surgery^^Z99901|G9990001^Osei^Lena^^^Dr\r"
@@ -102,3 +103,13 @@ def _messages(count: int) -> list[bytes]:
         ).encode()
         for n in range(count)
     ]
+
+
+def _nhs(n: int) -> str:
+    """An NHS number of the range that is nobody's."""
+    for last in range(n * 11, n * 11 + 11):  # one in eleven has no check digit
+        digits = f"999{last:06d}"
+        check = -sum(int(digit) * weight for digit, weight in zip(digits, range(10, 1, -1), strict=True)) % 11
+        if check < 10:
+            return f"{digits}{check}"
+    raise AssertionError("unreachable")

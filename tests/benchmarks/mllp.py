@@ -1,0 +1,191 @@
+"""HL7 v2 end to end: over MLLP in, kept, mapped, over MLLP out, until the other side has acknowledged the last.
+
+Against MessageFoundry with the same messages and the same promise: AA only for what is on the disk (`synchronous =
+full`, which is not its default), sealed there as ours is, and each message handled once it was parsed. One connection
+that waits for each answer, and several that do. Rates are of the wall clock, in turn in one run; the bar is a ratio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.flow import council
+from tests.benchmarks.hl7 import messages
+from tests.nodes import NodeError, Postgres
+from tests.wards import free_port
+
+MESSAGES = {1: 400, 16: 2_000}
+"""Messages carried, by the number of connections they come over."""
+OTHERS = {1: 100, 16: 300}
+"""The same for the other, which is slower by far."""
+BAR = 20.0
+PEER = Path(__file__).parents[2] / "build" / "peers" / "messagefoundry" / "bin" / "python"
+LINKS = """
+[links.pas]
+adapter = "hl7v2"
+connection = {{ kind = "mllp", listen = "127.0.0.1:{listen}" }}
+[links.ward]
+adapter = "hl7v2"
+connection = {{ kind = "mllp", to = "127.0.0.1:{to}" }}
+[[routes]]
+from = "pas"
+to = ["ward"]
+"""
+FEED = """
+from messagefoundry import MLLP, Send, handler, inbound, outbound, router
+
+inbound("PAS", MLLP(port={listen}), router="all")
+outbound("WARD", MLLP(host="127.0.0.1", port={to}))
+
+
+@router("all")
+def route(message):
+    return ["on"]
+
+
+@handler("on")
+def on(message):
+    message["MSH-3"] = "ENGINE"
+    return Send("WARD", message)
+"""
+SERVICE = """
+[store]
+path = "store.db"
+synchronous = "full"
+[api]
+port = {api}
+[ai]
+environment = "dev"
+"""
+
+
+class Ward:
+    """The system at the end: acknowledges what comes; how many different messages it has."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.took: set[bytes] = set()
+        self.wanted = 0
+        self.all_there = asyncio.Event()
+
+    async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                message = await reader.readuntil(b"\x1c\r")
+                own = message.split(b"|", 10)[9]
+                writer.write(b"\x0bMSH|^~\\&|W||||1||ACK|1|P|2.4\rMSA|AA|" + own + b"\r\x1c\r")
+                self.took.add(_patient(message))
+                if len(self.took) >= self.wanted:
+                    self.all_there.set()
+        writer.close()
+
+
+def _patient(message: bytes) -> bytes:
+    return re.findall(rb"N\d{7}", message)[0]
+
+
+async def carry(listen: int, ward: Ward, count: int, connections: int, *, limit: float = 60) -> float:
+    """Seconds from the first message sent until the ward has acknowledged the last."""
+    server = await asyncio.start_server(ward.attend, "127.0.0.1", ward.port)
+    every = messages(count + connections)
+    ward.wanted = connections  # one each before the clock starts: whoever has slept is awake
+    senders = [await asyncio.open_connection("127.0.0.1", listen) for _ in range(connections)]
+    await asyncio.gather(*(_send(sender, [one]) for sender, one in zip(senders, every[count:], strict=True)))
+    await asyncio.wait_for(ward.all_there.wait(), limit)
+    ward.wanted, start = connections + count, time.perf_counter()
+    ward.all_there.clear()
+    parts = [every[:count][n::connections] for n in range(connections)]
+    await asyncio.gather(*(_send(sender, part) for sender, part in zip(senders, parts, strict=True)))
+    await asyncio.wait_for(ward.all_there.wait(), limit)
+    taken = time.perf_counter() - start
+    for _, writer in senders:
+        writer.close()
+    server.close()
+    return taken
+
+
+async def _send(sender: tuple[asyncio.StreamReader, asyncio.StreamWriter], part: list[bytes]) -> None:
+    reader, writer = sender
+    for message in part:
+        writer.write(b"\x0b" + message + b"\x1c\r")
+        answer = await reader.readuntil(b"\x1c\r")
+        if b"MSA|AA|" not in answer:
+            raise RuntimeError("a message was not taken")
+
+
+def ours(store: str, connections: int) -> float:
+    """Messages a second through one process of the hub."""
+    ward, listen, count = Ward(), free_port(), MESSAGES[connections]
+    links = LINKS.format(listen=listen, to=ward.port)
+    with council(store, "local", links) as made, made.running(1):
+        return count / asyncio.run(carry(listen, ward, count, connections))
+
+
+def theirs(folder: Path, connections: int) -> float:
+    """Messages a second through MessageFoundry. RuntimeError: it did not start."""
+    ward, listen, count = Ward(), free_port(), OTHERS[connections]
+    home = folder / f"foundry{connections}"
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "feed.py").write_text(FEED.format(listen=listen, to=ward.port))
+    (home / "messagefoundry.toml").write_text(SERVICE.format(api=free_port()))
+    with _serving(home, listen):
+        return count / asyncio.run(carry(listen, ward, count, connections))
+
+
+@contextlib.contextmanager
+def _serving(home: Path, listen: int) -> Iterator[None]:
+    command = [PEER, "-m", "messagefoundry", "serve", "--config", "config", "--env", "dev", "--log-level", "WARNING"]
+    environment = {**os.environ, "MEFOR_STORE_ENCRYPTION_KEY": base64.b64encode(bytes(range(32))).decode()}
+    with open(home / "log", "wb") as log:
+        process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
+    try:
+        for _ in range(300):
+            if process.poll() is not None:
+                raise RuntimeError(f"MessageFoundry ended: {(home / 'log').read_text()[-300:]}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", listen), 0.2):
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def measure(folder: Path) -> None:
+    """Measure and print."""
+    print("\nHL7 v2 over MLLP, in and out, messages a second until the receiver has acknowledged the last")
+    for connections in MESSAGES:
+        named = "one connection" if connections == 1 else f"{connections} connections"
+        rate = ours("sqlite:///hub.db", connections)
+        print(f"  {named + ': the hub, SQLite':<50} {rate:>8,.0f} a second")
+        if not PEER.exists():
+            print("  MessageFoundry is not there: see build/peers/messagefoundry.log (tests/peers.sh installs it)")
+        else:
+            other = theirs(folder, connections)
+            print(f"  {named + ': MessageFoundry, SQLite':<50} {other:>8,.0f} a second")
+            met = "met" if rate / other >= BAR else "not met"
+            print(f"  {named}: {rate / other:.1f} times (bar {BAR:.0f}: {met})")
+    try:
+        with Postgres() as postgres:
+            rate = ours(postgres.url, max(MESSAGES))
+            print(f"  {f'{max(MESSAGES)} connections: the hub, PostgreSQL':<50} {rate:>8,.0f} a second")
+    except NodeError as error:
+        print(f"  the hub, PostgreSQL: not measured: {error}")
+
+
+__all__ = ["measure"]
