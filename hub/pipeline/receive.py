@@ -12,12 +12,15 @@ from hub.message import Cause
 from hub.pipeline.link import Link
 from hub.pipeline.reading import Source, read
 from hub.pipeline.worker import Flow
-from hub.store import Incoming, Unread
+from hub.store import Batch, Incoming, Unread
+from hub.wire import Document
 
 BATCH = 100
 """Records taken in one transaction."""
 LOOK = 1.0
 """Seconds between two looks at a source that had nothing."""
+SMALL = 1 << 16
+"""Bytes of a document that is read at once with others, and their records taken in one transaction."""
 ROOM = 1.0
 """Seconds for which an answer to "is there room?" is believed."""
 
@@ -45,11 +48,10 @@ class Receiver:
 
     def _take_in(self) -> bool:
         """Read what was kept and not read to its end, then fetch."""
-        worked = False
-        for unread in self.flow.store.unread(self.link.name):
-            worked = self._read(unread) or worked
-            if self.flow.breaking:
-                return worked
+        unread = self.flow.store.unread(self.link.name)
+        worked = self._read_all((one, self.flow.store.document(one.document)) for one in unread)
+        if self.flow.breaking:
+            return worked
         if self._is_room():
             worked = self._fetch() or worked
         return worked
@@ -66,48 +68,76 @@ class Receiver:
         getattr(self.link.inlet, "rest", lambda: None)()
 
     def _fetch(self) -> bool:
-        inlet = self.link.inlet
+        inlet, store = self.link.inlet, self.flow.store
         assert inlet is not None
         worked = bool(getattr(inlet, "waits", False))  # it waited itself: it is asked again at once
+        more = getattr(inlet, "more", None)
         for arrival in inlet.fetch():
-            kept = self.flow.store.keep(self.link.name, arrival.name, arrival.document, worker=self._worker)
-            inlet.settle(arrival)
+            together = [arrival, *(more() if more else ())]
+            documents = [(one.name, one.document) for one in together]
+            kept = store.keep_all(self.link.name, documents, worker=self._worker)
+            for one in together:
+                inlet.settle(one)
             worked = True
-            if not kept.new:  # it may not have been read yet, and nothing may be read before it
+            if not all(one.new for one in kept):  # it may not have been read yet, and nothing may be read before it
                 break
-            self._read(Unread(kept.document, 0, arrival.name))
+            self._read_all(
+                (Unread(new.document, 0, one.name), one.document if more else store.document(new.document))
+                for new, one in zip(kept, together, strict=True)
+            )
             if self.flow.breaking or not self._is_room():
                 break
         return worked
 
-    def _read(self, unread: Unread) -> bool:
-        """Read one kept document from where its reading stands; whether anything was taken."""
-        store, at = self.flow.store, unread.position
-        source = Source(self.link, store.identity(self.link.name), self.flow.ring)
-        found = read(source, store.document(unread.document), unread.document, at)
-        worked = False
-        with ThreadPoolExecutor(1, f"reads {self.link.name}") as ahead:  # the next batch is read while one is kept
+    def _read_all(self, found: Iterable[tuple[Unread, Document]]) -> bool:
+        """Read kept documents in order, small ones together; whether anything was taken."""
+        worked, batches = False, list[Batch]()
+        source = Source(self.link, self.flow.store.identity(self.link.name), self.flow.ring)
+        for unread, document in found:
+            if self.flow.breaking:
+                return worked
+            if document.size <= SMALL:
+                at = unread.position
+                records, error = next(_batches(read(source, document, unread.document, at)))
+                if error or len(records) < BATCH:
+                    batches.append(Batch(unread.document, at, records, True, _stopped(error)))
+                    if sum(len(one.records) for one in batches) >= BATCH or len(batches) >= BATCH:
+                        worked = self._take(batches) or worked
+                        batches = []
+                    continue
+            if batches:
+                worked = self._take(batches) or worked
+                batches = []
+            worked = self._read(source, unread, document) or worked
+        return (self._take(batches) if batches else False) or worked
+
+    def _read(self, source: Source, unread: Unread, document: Document) -> bool:
+        """Read one document from where its reading stands, the next batch while one is kept; whether anything was."""
+        at, worked = unread.position, False
+        found = read(source, document, unread.document, at)
+        with ThreadPoolExecutor(1, f"reads {self.link.name}") as ahead:
             batches = _batches(found)
             coming = ahead.submit(next, batches, None)
             while (got := coming.result()) is not None:
                 coming = ahead.submit(next, batches, None)
-                while not self._is_room():
-                    if self.flow.wait(LOOK) or self.flow.breaking or not self._leased():
-                        return worked
-                if self.flow.breaking:
+                records, error = got
+                done = error is not None or len(records) < BATCH
+                if not self._take([Batch(unread.document, at, records, done, _stopped(error))]):
                     return worked
-                at = self._take(unread.document, at, *got)
+                at += len(records)
                 worked = True
         return worked
 
-    def _take(self, document: int, at: int, batch: list[Incoming], error: RecordError | None) -> int:
-        """Keep one batch and send its messages along; the position of the next."""
-        done = error is not None or len(batch) < BATCH
-        stopped = Cause.of("inward", error) if error else None
-        worker, source = self._worker, self.link.name
-        taken = self.flow.store.take(worker, source, document, at, batch, done=done, stopped=stopped)
+    def _take(self, batches: list[Batch]) -> bool:
+        """Keep batches once there is room, and send their messages along; False: they are to be left for later."""
+        while not self._is_room():
+            if self.flow.wait(LOOK) or self.flow.breaking or not self._leased():
+                return False
+        if self.flow.breaking:
+            return False
+        taken = self.flow.store.take_all(self._worker, self.link.name, batches)
         self.flow.publish(taken.messages)
-        return at + len(batch)
+        return True
 
     def _leased(self) -> bool:
         return self.flow.store.lease_source(self.link.name, self._worker)
@@ -122,6 +152,10 @@ class Receiver:
             )
             self._asked = now
         return self._room
+
+
+def _stopped(error: RecordError | None) -> Cause | None:
+    return Cause.of("inward", error) if error else None
 
 
 def _batches(found: Iterable[Incoming]) -> Iterator[tuple[list[Incoming], RecordError | None]]:

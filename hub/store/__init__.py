@@ -29,11 +29,13 @@ from hub.store.facts import (
 from hub.store.migrations import upgrade, version
 from hub.store.store import Store
 from hub.store.told import Known
+from hub.store.take import Batch
 
 __all__ = [
     "LEASE",
     "Acted",
     "Attempt",
+    "Batch",
     "CauseRow",
     "Choice",
     "Chosen",

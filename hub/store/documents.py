@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -64,21 +64,42 @@ class Documents(Shelf):
         `chunks` does not tell. worker: who must be the source's reader when it is kept, else LeaseLost: documents are
         kept in the order they came, which two readers could not agree on.
         """
-        source, mark = self.link_id(link), self.ring.name("document", self.identity(link), name)
-        title = label or (chunks.name if isinstance(chunks, Document) else name)
+        return self._keep(link, [(name, chunks, label)], worker)[0]
 
-        def act(work: Work) -> Kept:
-            made = work.value(_NEW, name=mark, link=source, sealed=b"")
-            if made is not None:
-                stream = _chunks(chunks) if isinstance(chunks, Document) else chunks
-                self._fill(work, made, About(name, title), stream)
-                work.count = 1
+    def keep_all(
+        self, link: str, documents: Sequence[tuple[str, Document]], *, worker: int | None = None
+    ) -> list[Kept]:
+        """Keep several, all or none, in their order, in one transaction: whoever waits for one waits as long for all.
+        Each with its name; see `keep`."""
+        return self._keep(link, [(name, document, None) for name, document in documents], worker)
+
+    def _keep(
+        self,
+        link: str,
+        documents: Sequence[tuple[str, Document | Iterable[tuple[str, bytes]], str | None]],
+        worker: int | None,
+    ) -> list[Kept]:
+        source, identity = self.link_id(link), self.identity(link)
+        marks = [self.ring.name("document", identity, name) for name, _, _ in documents]
+
+        def act(work: Work) -> list[Kept]:
+            kept = []
+            for mark, (name, chunks, label) in zip(marks, documents, strict=True):
+                made = work.value(_NEW, name=mark, link=source, sealed=b"")
+                if made is not None:
+                    title = label or (chunks.name if isinstance(chunks, Document) else name)
+                    self._fill(
+                        work, made, About(name, title), _chunks(chunks) if isinstance(chunks, Document) else chunks
+                    )
+                    work.count += 1
+                kept.append(Kept(made or work.value(_OLD, name=mark), new=made is not None))
             if worker is not None and work.row(_READER, link=source, worker=worker) is None:
                 raise LeaseLost("the source is read by another worker")
-            return Kept(made or work.value(_OLD, name=mark), new=made is not None)
+            return kept
 
         # What is a stream can be read but once; what is a document as often as it takes.
-        return self.database.write(act, "T1", once=not isinstance(chunks, Document))
+        once = not all(isinstance(chunks, Document) for _, chunks, _ in documents)
+        return self.database.write(act, "T1", once=once)
 
     def _fill(self, work: Work, document: int, about: About, stream: Iterable[tuple[str, bytes]]) -> None:
         places: dict[str, int] = {}

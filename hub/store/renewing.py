@@ -137,7 +137,7 @@ class Renewing(Taking, Choosing, Audit):
         moved = head.id != old.key
         head = head._replace(version=head.version + 1 if moved else old.version)
         heads[one.child] = head._replace(content=content)
-        made = Addressed(one, head, content, self.ring.seal(one.body, record_bound(*at)), revision)
+        made = Addressed(one, head, content, self.ring.seal(one.body, record_bound(*at)), at[0], revision)
         keys = places_of(work, [made], heads)[0]
         changes = [self._change(work, row, keys) for row in messages]
         for row, (added, gone) in zip(messages, changes, strict=True):

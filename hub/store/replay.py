@@ -251,8 +251,8 @@ class Replay(Runs):
                 targets=(name,), ordinal=row.ordinal,
             )  # fmt: skip
             head = heads[one.child]._replace(version=row.version)
-            made = Addressed(one, head, row.said, row.sealed, row.revision)
-            where = Where(row.link, self.identity(self.link_name(work, row.link)), row.document)
+            made = Addressed(one, head, row.said, row.sealed, row.document, row.revision)
+            where = Where(row.link, self.identity(self.link_name(work, row.link)))
             keys = places_of(work, [made], heads)[0]
             out += self.address(work, where, [(made, keys)], {None: None}, {name: target})
             work.run(_GIVEN, run=run, n=item.n, number=work.row(_LAST, key=item.key, target=target).number)

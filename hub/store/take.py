@@ -14,8 +14,8 @@ from hub.store.facts import Incoming, LeaseLost, Taken
 from hub.store.line import Line, firsts, free, heads_of, record_bound
 from hub.store.statements import Rows, Sql
 
-_READER = Sql("""SELECT d.position FROM source s JOIN document d ON d.link = s.link WHERE s.link = :link
-    AND s.reader = :worker AND d.id = :document AND d.position = :position AND NOT d.done {lock s}""")
+_READER = Sql("""SELECT d.id, d.position FROM source s JOIN document d ON d.link = s.link WHERE s.link = :link
+    AND s.reader = :worker AND d.id {in documents} AND NOT d.done {lock s}""")
 # Missing keys are made in sorted order, then all are locked in sorted order, each in a statement of its own that sees
 # what others committed meanwhile. Nobody who holds a lock of the second step waits in the first: no deadlock.
 _MAKE_KEYS = {
@@ -32,15 +32,15 @@ _COUNT = {
     False: Sql("SELECT nextval('message_number') FROM generate_series(1, :count)"),
     True: Sql("UPDATE fact SET value = CAST(value AS INTEGER) + :count WHERE name = 'number' RETURNING value"),
 }
-_RECORDS = Rows(schema.record, "ordinal key version kind carries removal failed content sealed", "document=:document")
+_RECORDS = Rows(schema.record, "document ordinal key version kind carries removal failed content sealed")
 _MESSAGES = Rows(
     schema.message,
-    "number id ordinal key target generation revision whole state cause",
-    "document=:document, source=:source, published={now}, created={now}, changed={now}",
+    "number id document ordinal key target generation revision whole state cause",
+    "source=:source, published={now}, created={now}, changed={now}",
 )
 _PLACES = Rows(schema.place, "target key number")
-_HEADS = Rows(schema.key, "id version content ordinal", "document=:document", update=True)
-_FINDINGS = Rows(schema.finding, "ordinal cause", "document=:document")
+_HEADS = Rows(schema.key, "id version content document ordinal", update=True)
+_FINDINGS = Rows(schema.finding, "document ordinal cause")
 # What lies between an older state and the new one and is not a full state itself must find the older one in force.
 _OLDER = Sql("""SELECT m.number, n.number FROM message n
     JOIN place p ON p.target = n.target AND p.key = n.key AND p.number < n.number
@@ -69,21 +69,45 @@ class Head(NamedTuple):
 
 
 class Addressed(NamedTuple):
-    """A record that is to have messages: new, changed, or sent anew. revision: of a record kept earlier."""
+    """A record that is to have messages: new, changed, or sent anew. document: that it came in; revision: of a record
+    kept earlier."""
 
     incoming: Incoming
     head: Head
     content: bytes
     sealed: bytes
+    document: int
     revision: int = 0
 
 
 class Where(NamedTuple):
-    """Whose records are kept, and in which document."""
+    """Whose records are kept."""
 
     link: int
     identity: str
+
+
+class Batch(NamedTuple):
+    """Records of a document from `position` on, in order. done: it has no more; stopped: why it could not be read to
+    its end."""
+
     document: int
+    position: int
+    records: Sequence[Incoming]
+    done: bool
+    stopped: Cause | None = None
+
+    @property
+    def next(self) -> int:
+        """The position after these."""
+        return self.records[-1].ordinal + 1 if self.records else self.position
+
+    def check(self) -> None:
+        """ValueError when they are not in order."""
+        if any(later.ordinal <= one.ordinal for one, later in pairwise(self.records)) or (
+            self.records and self.records[0].ordinal < self.position
+        ):
+            raise ValueError("records are taken in their order, from the document's position on")
 
 
 class Taking(Line):
@@ -100,46 +124,50 @@ class Taking(Line):
         done: bool,
         stopped: Cause | None = None,
     ) -> Taken:
-        """Keep a batch of a document's records from `position` on, all of it or nothing.
+        """Keep a batch of one document's records; see `take_all`."""
+        return self.take_all(worker, link, [Batch(document, position, batch, done, stopped)])
 
-        done: the document has no more; stopped: why it could not be read to its end. LeaseLost when this worker is
-        not the source's reader, or the document does not stand at `position` (ask `unread` where it stands).
+    def take_all(self, worker: int, link: str, batches: Sequence[Batch]) -> Taken:
+        """Keep a batch of records of each of several documents of a link, in their order, all of it or nothing.
+
+        LeaseLost when this worker is not the source's reader, or a document does not stand where its batch begins (ask
+        `unread` where it stands).
         """
-        if any(later.ordinal <= one.ordinal for one, later in pairwise(batch)) or (
-            batch and batch[0].ordinal < position
-        ):
-            raise ValueError("records are taken in their order, from the document's position on")
-        causes = self.cause_ids([stopped, *(c for one in batch for c in (one.failed, *one.findings))])
-        where = Where(self.link_id(link), self.identity(link), document)
-        targets = {name: self.link_id(name) for one in batch for name in one.targets}
+        for batch in batches:
+            batch.check()
+        every = [one for batch in batches for one in batch.records]
+        stopped = [batch.stopped for batch in batches]
+        causes = self.cause_ids([*stopped, *(c for one in every for c in (one.failed, *one.findings))])
+        where = Where(self.link_id(link), self.identity(link))
+        targets = {name: self.link_id(name) for one in every for name in one.targets}
+        stand = {batch.document: batch.position for batch in batches}
 
         def act(work: Work) -> Taken:
-            if work.row(_READER, link=where.link, worker=worker, document=document, position=position) is None:
-                raise LeaseLost(f"document {document} is read by another worker, or from another place")
-            work.count = len(batch)
-            heads = self.lock_keys(work, batch)
-            kept, unchanged = self._keep_records(work, where, batch, heads, causes)
-            rest = {"next": batch[-1].ordinal + 1 if batch else position, "cause": causes[stopped]}
+            found = work.rows(_READER, link=where.link, worker=worker, documents=sorted(stand))
+            if {row[0]: row[1] for row in found} != stand:
+                raise LeaseLost("a document is read by another worker, or from another place")
+            work.count = len(every)
+            heads = self.lock_keys(work, every)
+            kept: list[Addressed] = []
+            for batch in batches:
+                fresh = self._compared(batch, heads)
+                kept += fresh
+                unchanged = len(batch.records) - len(fresh)
+                rest = {"next": batch.next, "cause": causes[batch.stopped], "done": batch.done}
+                work.run(_POSITION, document=batch.document, unchanged=unchanged, **rest)
+            self._keep_records(work, kept, causes)
             keys = places_of(work, kept, heads)
             messages = self.address(work, where, list(zip(kept, keys, strict=True)), causes, targets) if kept else []
-            work.run(_POSITION, document=document, done=done, unchanged=unchanged, **rest)
-            if unchanged:
-                work.run(_UNCHANGED, link=where.link, unchanged=unchanged)
-            return Taken(messages, len(kept), unchanged, rest["next"] or 0)
+            if len(kept) < len(every):
+                work.run(_UNCHANGED, link=where.link, unchanged=len(every) - len(kept))
+            return Taken(messages, len(kept), len(every) - len(kept), batches[-1].next)
 
         return self.database.write(act, "T2")
 
-    def _keep_records(
-        self,
-        work: Work,
-        where: Where,
-        batch: Sequence[Incoming],
-        heads: dict[bytes, Head],
-        causes: dict[Cause | None, int | None],
-    ) -> tuple[list[Addressed], int]:
-        """Compare with the heads, keep what is new; how many were not."""
+    def _compared(self, batch: Batch, heads: dict[bytes, Head]) -> list[Addressed]:
+        """Compare a batch with the heads, which it moves on; what is new."""
         kept: list[Addressed] = []
-        for one in batch:
+        for one in batch.records:
             head = heads[one.child]
             content = self.content(one)
             comparable = one.carries == "state" and one.failed is None
@@ -147,12 +175,16 @@ class Taking(Line):
                 continue
             head = head._replace(version=head.version + 1, content=content if comparable else None)
             heads[one.child] = head
-            bound = record_bound(where.document, one.ordinal)
-            kept.append(Addressed(one, head, content, self.ring.seal(one.body, bound)))
+            bound = record_bound(batch.document, one.ordinal)
+            kept.append(Addressed(one, head, content, self.ring.seal(one.body, bound), batch.document))
+        return kept
+
+    def _keep_records(self, work: Work, kept: list[Addressed], causes: dict[Cause | None, int | None]) -> None:
         work.many(
             _RECORDS,
             [
                 (
+                    k.document,
                     k.incoming.ordinal,
                     k.head.id,
                     k.head.version,
@@ -165,13 +197,11 @@ class Taking(Line):
                 )
                 for k in kept
             ],
-            document=where.document,
         )
-        newest = {k.head.id: (k.head.id, k.head.version, k.head.content, k.incoming.ordinal) for k in kept}
-        work.many(_HEADS, list(newest.values()), document=where.document)
-        found = {(k.incoming.ordinal, causes[cause]) for k in kept for cause in k.incoming.findings}
-        work.many(_FINDINGS, sorted(found), document=where.document)
-        return kept, len(batch) - len(kept)
+        newest = {k.head.id: (k.head.id, k.head.version, k.head.content, k.document, k.incoming.ordinal) for k in kept}
+        work.many(_HEADS, list(newest.values()))
+        found = {(k.document, k.incoming.ordinal, causes[cause]) for k in kept for cause in k.incoming.findings}
+        work.many(_FINDINGS, sorted(found))
 
     def lock_keys(self, work: Work, batch: Sequence[Incoming], also: Iterable[bytes] = ()) -> dict[bytes, Head]:
         """The rows of all keys that these records name, made where they are missing; nobody else keeps a record of
@@ -206,20 +236,30 @@ class Taking(Line):
                 generation = facts[target][1]
                 mark = self.mark(where.identity, k, name, generation)
                 state = "parked" if one.failed else "ready"
-                facts_of = (k.head.id, target, generation, k.revision, whole, state, causes[one.failed])
-                rows.append((number, mark, one.ordinal, *facts_of))
+                facts_of = (
+                    k.document,
+                    one.ordinal,
+                    k.head.id,
+                    target,
+                    generation,
+                    k.revision,
+                    whole,
+                    state,
+                    causes[one.failed],
+                )
+                rows.append((number, mark, *facts_of))
                 places += [(target, key, number) for key in keys]
-                bound = record_bound(where.document, one.ordinal)
+                bound = record_bound(k.document, one.ordinal)
                 made[number] = Message(number, mark, name, self.link_name(work, where.link), one.kind, bound, k.sealed)
-        work.many(_MESSAGES, rows, document=where.document, source=where.link)
+        work.many(_MESSAGES, rows, source=where.link)
         work.many(_PLACES, places)
         behind = _behind(work, places)
         closed, after = self.supersede(work, sorted(behind)) if behind else (set(), [])
-        ready = {row[0] for row in rows if row[8] == "ready"}
+        ready = {row[0] for row in rows if row[9] == "ready"}
         if behind:
             ready = (ready - behind - closed) | firsts(work, sorted(ready & behind))
         paused = {row[0] for row in facts.values() if row[2] is not None}
-        out = [made[row[0]] for row in rows if row[0] in ready and row[4] not in paused]
+        out = [made[row[0]] for row in rows if row[0] in ready and row[5] not in paused]
         return out + self.publish(work, [number for number in after if number not in made])
 
     def mark(self, identity: str, one: Addressed, target: str, generation: int) -> bytes:

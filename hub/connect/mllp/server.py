@@ -29,6 +29,8 @@ from hub.wire import Document
 
 WAIT = 0.5
 """Seconds that a fetch waits for another message before it ends."""
+TOGETHER = 100, 4 << 20
+"""Most messages, and about as many bytes, that are given beside the first to be kept in one transaction."""
 PEERS = 200
 """Most senders connected at the same time."""
 KNOWN = 20_000
@@ -74,6 +76,10 @@ class MllpInlet:
         self._line.take_back()
         while (arrival := self._line.take(WAIT)) is not None:
             yield arrival
+
+    def more(self) -> list[Arrival]:
+        """What else waits now, to be kept together with the message that was given last."""
+        return self._line.more(*TOGETHER)
 
     def settle(self, arrival: Arrival) -> None:
         """The store has it: its sender is told."""
