@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import BinaryIO
 
 from hub.errors import RecordError
@@ -49,6 +50,23 @@ class Marks:
     def declared(self) -> str:
         """MSH-2."""
         return self.component + self.repeat + self.escape + self.part + self.cut
+
+    @cached_property
+    def codes(self) -> dict[str, str]:
+        """What each separator, and the end of a line, is written as between two escape characters."""
+        return {getattr(self, name): code for code, name in _KNOWN.items() if name and getattr(self, name)} | {
+            "\n": ".br"
+        }
+
+    @cached_property
+    def special(self) -> re.Pattern[str]:
+        """What stands in no text: separators and control characters."""
+        return re.compile("[" + re.escape("".join(self.codes)) + "\0-\x1f]")
+
+    @cached_property
+    def breaking(self) -> re.Pattern[str]:
+        """What stands in no field: the field separator and control characters."""
+        return re.compile("[" + re.escape(self.field) + "\0-\x1f]")
 
 
 @dataclass
@@ -255,16 +273,13 @@ def unescape(text: str, marks: Marks) -> str:
 
 def escape(text: str, marks: Marks) -> str:
     """A text with what would be taken for a separator, and control characters, escaped."""
-    signs = {getattr(marks, name): code for code, name in _KNOWN.items() if name and getattr(marks, name)}
-    signs["\n"] = ".br"
-    if not any(one in signs or one < " " for one in text):
-        return text
-    mark = marks.escape
-    out = []
-    for one in text:
-        code = signs.get(one) or (f"X{ord(one):02X}" if one < " " and one != "\t" else "")
-        out.append(f"{mark}{code}{mark}" if code else one)
-    return "".join(out)
+
+    def coded(found: re.Match[str]) -> str:
+        one = found[0]
+        code = marks.codes.get(one) or ("" if one == "\t" else f"X{ord(one):02X}")
+        return f"{marks.escape}{code}{marks.escape}" if code else one
+
+    return marks.special.sub(coded, text)
 
 
 __all__ = ["Marks", "Message", "charset_of", "encode", "escape", "marks_of", "messages", "unescape"]

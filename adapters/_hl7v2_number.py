@@ -63,24 +63,29 @@ def give_status(pid: Tree) -> Tree:
 def name(tree: Tree, sender: str, marks: Marks, merges: bool) -> None:
     """Give a tree the person's own id in the sending system (`id`), and in a merge the one that goes (`superseded`).
 
-    sender: MSH-4 as it came. RecordError when there is none, naming the field.
+    sender: MSH-4 as it came. RecordError when there is none, naming the field; it knows the ids that could be read.
     """
     pid = tree["PID"]
     facility = sender.split(marks.component)[0].upper()
     own = _own(pid.get("3"), facility) or _plain(pid.get("2"), marks)
+    gone = None
+    if merges and "MRG" in tree:
+        gone = _own(tree["MRG"].get("1"), (_names(own)[0] if own else "") or facility)
+        if gone is not None and own is not None and not _names(gone)[0] and "4" in own:
+            gone = {**gone, "4": own["4"]}
+    ids = tuple(_id(one) if one else "" for one in (own, gone))
     if own is None:
-        raise RecordError("no number under which the person is known", place="PID-3")
-    tree["id"] = _id(own)
+        raise RecordError("no number under which the person is known", place="PID-3", ids=ids)
+    tree["id"] = ids[0]
     if not merges:
         return
     if "MRG" not in tree:
-        raise RecordError("the message has none", place="MRG")
-    gone = _own(tree["MRG"].get("1"), _names(own)[0] or facility)
+        raise RecordError("the message has none", place="MRG", ids=ids)
     if gone is None:
-        raise RecordError("no number that is superseded", place="MRG-1")
-    tree["superseded"] = _id(gone if _names(gone)[0] or "4" not in own else {**gone, "4": own["4"]})
-    if tree["superseded"] == tree["id"]:
-        raise RecordError("the number that is superseded is the one that stays (PID-3)", place="MRG-1")
+        raise RecordError("no number that is superseded", place="MRG-1", ids=ids)
+    tree["superseded"] = ids[1]
+    if ids[0] == ids[1]:
+        raise RecordError("the number that is superseded is the one that stays (PID-3)", place="MRG-1", ids=ids)
 
 
 def add(numbers: Any, own: str, source: str) -> list[Tree]:

@@ -59,8 +59,9 @@ NUMBERS: dict[str, dict[int, Kind]] = {"EVN": {2: _ONE}, "PID": {3: _CX}, "MRG":
 """The same of a message that only says which numbers are whose."""
 
 
-def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator[Tree]:
-    """The trees of a message, one a person; a merge may tell of several. names: the segments that are taken apart.
+def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator[Tree | RecordError]:
+    """The trees of a message, one a person; a merge may tell of several, and one that names nobody is an error in its
+    place. names: the segments that are taken apart.
 
     RecordError names segment and field.
     """
@@ -92,8 +93,11 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator
     yield _named(tree, message, merges)
 
 
-def _named(tree: Tree, message: Message, merges: bool) -> Tree:
-    numbers.name(tree, message.header(4), message.marks, merges)
+def _named(tree: Tree, message: Message, merges: bool) -> Tree | RecordError:
+    try:
+        numbers.name(tree, message.header(4), message.marks, merges)
+    except RecordError as error:
+        return error
     return tree
 
 
@@ -229,8 +233,7 @@ def _cell(value: Any, marks: Marks) -> str:
     if value is None:
         return _NONE
     if isinstance(value, str):
-        bad = marks.field in value or any(one < " " for one in value)
-        return escape(value, marks) if bad else value
+        return escape(value, marks) if marks.breaking.search(value) else value
     every = value if isinstance(value, list) else [value]
     whole = [_split(numbers.unmark(one)) if isinstance(one, dict) else one for one in every]
     return marks.repeat.join(_joined(one, marks) for one in whole)
@@ -244,9 +247,14 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
         return escape(value, marks)
     if isinstance(value, list):
         raise RecordError("a list where the format has one value")
-    cells = {int(key): _joined(below, marks, marks.part) for key, below in value.items() if key.isdigit()}
-    last = max((n for n, text in cells.items() if text), default=0)
-    return (sign or marks.component).join(cells.get(n, "") for n in range(1, last + 1))
+    cells: list[str] = []
+    for key, below in value.items():
+        if key.isdigit() and (text := _joined(below, marks, marks.part)):
+            n = max(int(key), 1)
+            if n > len(cells):
+                cells += [""] * (n - len(cells))
+            cells[n - 1] = text
+    return (sign or marks.component).join(cells)
 
 
 __all__ = ["FIELDS", "KNOWN", "segments", "trees"]

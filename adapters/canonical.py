@@ -30,7 +30,10 @@ def read(document: Document) -> Iterator[Theirs | RecordError]:
             continue
         source = tree.get("source")
         known = source.get("id") if isinstance(source, dict) else None
-        yield Theirs("record", known if isinstance(known, str) else "", tree, place=place)
+        merge = tree.get("merge")
+        gone = merge.get("superseded") if isinstance(merge, dict) else None
+        own, gone = (one if isinstance(one, str) else "" for one in (known, gone))
+        yield Theirs("record", own, tree, place=place, superseded=gone)
 
 
 def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:

@@ -48,12 +48,17 @@ def read(document: Document) -> Iterator[Theirs | RecordError]:
             yield found
             continue
         try:
-            yield from _read(found)
+            for one in _read(found):
+                yield _placed(one, document, found) if isinstance(one, RecordError) else one
         except RecordError as error:
-            yield RecordError(error.reason, file=document.name, place=f"{found.place}, {error.place}")
+            yield _placed(error, document, found)
 
 
-def _read(message: Message) -> Iterator[Theirs]:
+def _placed(error: RecordError, document: Document, message: Message) -> RecordError:
+    return RecordError(error.reason, file=document.name, place=f"{message.place}, {error.place}", ids=error.ids)
+
+
+def _read(message: Message) -> Iterator[Theirs | RecordError]:
     trigger = _trigger(message)
     kind = KINDS[trigger]
     merges = kind == MERGE and trigger != _MOVES
@@ -61,7 +66,11 @@ def _read(message: Message) -> Iterator[Theirs]:
     if kind == MERGE:
         names = ("MSH", "EVN", "PID", "MRG") if merges else ("MSH", "EVN", "PID")
     for tree in shape.trees(message, names, merges=merges):
-        yield Theirs(kind, tree["id"], tree, {}, EDITION, message.place)
+        if isinstance(tree, RecordError):
+            yield tree
+            continue
+        gone = tree["superseded"] if merges else ""
+        yield Theirs(kind, tree["id"], tree, {}, EDITION, message.place, superseded=gone)
 
 
 def _trigger(message: Message) -> str:

@@ -30,7 +30,8 @@ class Theirs(msgspec.Struct):
     of the document (as-of, header fields) shared by its records; edition: the format's version as seen in its
     shape; place: where in the document (`Child 12, line 340`), for errors. key, at: of the message that takes it to a
     target: its idempotency key in hexadecimal digits, and the moment it was made; "" where nothing is sent.
-    source: of a record to be written, the link it came from.
+    source: of a record to be written, the link it came from. superseded: the own id of the record that this one says
+    goes, "" where it is no merge.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Theirs(msgspec.Struct):
     key: str = ""
     at: str = ""
     source: str = ""
+    superseded: str = ""
 
     def __repr__(self) -> str:
         return f"Theirs(kind={self.kind!r}, place={self.place!r})"

@@ -29,11 +29,21 @@ class RecordError(HubError):
     """One record (or one document) cannot be read or mapped; those beside it can.
 
     `file` and `place` say where in the document (line, segment, `Child 12`), `row` and `table` which row of the
-    mapping and which code table failed.
+    mapping and which code table failed. `ids`: the record's own id at its source, "" where it cannot be read, then
+    those of others that it is about; values of the record, and so in no text of this error.
     """
 
-    def __init__(self, reason: str, *, file: str = "", place: str = "", row: str = "", table: str = "") -> None:
-        self.reason, self.file, self.place, self.row, self.table = reason, file, place, row, table
+    def __init__(
+        self,
+        reason: str,
+        *,
+        file: str = "",
+        place: str = "",
+        row: str = "",
+        table: str = "",
+        ids: tuple[str, ...] = (),
+    ) -> None:
+        self.reason, self.file, self.place, self.row, self.table, self.ids = reason, file, place, row, table, ids
         super().__init__(": ".join(part for part in (file, place, row, table, reason) if part))
 
     def as_dict(self) -> dict[str, Any]:

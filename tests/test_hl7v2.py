@@ -32,7 +32,11 @@ from hub.model import (
     Telecom,
     to_tree,
 )
-from hub.pipeline.reading import child_name
+from hub.pipeline.link import Link
+from hub.pipeline.reading import Source as Reader
+from hub.pipeline.reading import child_key, child_name
+from hub.pipeline.reading import read as incoming
+from hub.seal import Keyring, new_ring
 from hub.wire import Document
 from tests.council import Council
 from tests.peers import installed
@@ -616,6 +620,60 @@ def test_nothing_overtakes_a_merge_and_later_records_of_the_superseded_id_go_und
         kin = store.kin(child_name(council.ring, "index", "T9^^^RZZ99"))
     assert kin is not None
     assert len(kin.keys) == 2, "T9 and N1 are one child"
+
+
+@pytest.mark.parametrize(
+    ("pid", "mrg", "about"),
+    [
+        ("N1^^^RZZ99^MR^^thirdmonth", "MRG|T9^^^RZZ99^MR", ["N1^^^RZZ99", "T9^^^RZZ99"]),  # it cannot be mapped
+        ("N1^^^RZZ99^MR", "MRG|", ["N1^^^RZZ99"]),
+        ("N1^^^RZZ99^MR", "PV1|1|N", ["N1^^^RZZ99"]),
+        ("", "MRG|T9^^^RZZ99^MR", ["T9^^^RZZ99"]),
+        ("", "MRG|", []),
+    ],
+)
+def test_a_merge_that_fails_stands_in_line_for_whom_it_names(pid: str, mrg: str, about: list[str]) -> None:
+    ring = Keyring.parse(new_ring("testing"))
+    link = Link("pas", adapter, mapping.load("hl7v2"), targets=("ours",), park=True)
+    a40 = HEADER.replace("A31^ADT_A05", "A40")
+    (found,) = incoming(Reader(link, "pas", ring), document(a40, EVENT, f"PID|1||{pid}", mrg), 1, 0)
+    assert found.failed is not None
+    assert not [one for one in about if one[:2] in str(found.failed)], "an id is a value"
+    names = {child_name(ring, "pas", one) for one in about}
+    own = set() if about[:1] == ["N1^^^RZZ99"] else {child_key(Reader(link, "pas", ring), "", 1, 0)}
+    assert {found.child, *found.places} == names | own
+    assert found.merge is None
+
+
+def test_of_several_merges_in_one_message_the_one_that_fails_is_alone() -> None:
+    a40 = HEADER.replace("A31^ADT_A05", "A40")
+    others = (PID.replace("N1^", "N2^"), "MRG|", PID.replace("N1^", "N3^"), "MRG|T3")
+    found = list(adapter.read(document(a40, EVENT, PID, "MRG|T1", *others)))
+    assert [one.ids if isinstance(one, RecordError) else one.id for one in found] == [
+        "N1^^^RZZ99",
+        ("N2^^^RZZ99", ""),
+        "N3^^^RZZ99",
+    ]
+
+
+def test_nothing_of_either_side_overtakes_a_merge_that_could_not_be_read(tmp_path: Path) -> None:
+    council = Council(tmp_path)
+    council.change('adapter = "contactpoint"', 'adapter = "hl7v2"')
+    a40, bad = HEADER.replace("A31^ADT_A05", "A40"), "N1^^^RZZ99^MR^^thirdmonth"
+    waiting = []
+    for n, segments in enumerate(
+        [
+            (a40, EVENT, f"PID|1||{bad}", "MRG|T9^^^RZZ99^MR"),
+            (HEADER, EVENT, "PID|1||T9^^^RZZ99^MR||Bell^Amara"),
+            (HEADER, EVENT, "PID|1||N1^^^RZZ99^MR||Bell^Amara"),
+            (HEADER, EVENT, "PID|1||N5^^^RZZ99^MR||Bell^Amara"),
+        ]
+    ):
+        council.drop(("\r".join(segments) + "\r").encode(), f"{n}.hl7")
+        council.call("run", "--once")
+        with council.open() as store:
+            waiting.append(store.open_count("ours"))
+    assert waiting == [1, 2, 3, 3], "both are behind the merge, and nobody else is"
 
 
 # Independent readers

@@ -74,9 +74,12 @@ def from_record(source: Source, at: tuple[int, int], kind: str, record: ChildRec
 
 
 def incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
-    """One record of a document, mapped inward under today's mapping; failed when it cannot be."""
+    """One record of a document, mapped inward under today's mapping; failed when it cannot be.
+
+    One that failed stands in line for every id that it is about, both sides of a merge, as far as they can be read.
+    """
     link = source.link
-    own = theirs.id if isinstance(theirs, Theirs) else ""
+    own, *others = (theirs.id, theirs.superseded) if isinstance(theirs, Theirs) else theirs.ids or ("",)
     kind = theirs.kind if isinstance(theirs, Theirs) else ""
     try:
         if isinstance(theirs, RecordError):
@@ -93,6 +96,7 @@ def incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordE
     return Incoming(
         ordinal=ordinal,
         child=child_key(source, own, number, ordinal),
+        places=tuple(child_name(source.ring, source.identity, one) for one in others if one),
         kind=kind,
         carries=_carries(link, kind),
         body=b"",
