@@ -294,6 +294,30 @@ def test_tls_with_certificates_on_both_sides(opened: Any, tmp_path: Path) -> Non
     assert code(opened(Sender(hub.port, ssl=context)).send(adt("m4"))) == "AA"
 
 
+def test_what_waits_is_given_together_in_the_order_it_came(opened: Any) -> None:
+    inlet = open_inlet(connection(listen=f"127.0.0.1:{free_port()}", patience=30))
+    opened(inlet)
+    assert list(inlet.fetch()) == []
+    wires = [opened(socket.create_connection(inlet._at, 5)) for _ in range(3)]
+    for n, wire in enumerate(wires):
+        wire.sendall(framed(adt(f"m{n}")))
+        time.sleep(0.2)
+    fetched = inlet.fetch()
+    first, *more = next(fetched), *inlet.more()
+    assert [control(one.document.open().read()) for one in (first, *more)] == ["m0", "m1", "m2"]
+    assert inlet.more() == []
+    inlet.settle(first)
+    inlet.settle(more[1])
+    for wire, told in zip(wires, (b"MSA|AA|m0", None, b"MSA|AA|m2"), strict=True):
+        wire.settimeout(2 if told else 0.3)
+        if told:
+            assert told in wire.recv(1000)
+        else:
+            with pytest.raises(TimeoutError):
+                wire.recv(1)
+    assert [control(one.document.open().read()) for one in (next(inlet.fetch()), *inlet.more())] == ["m1"]
+
+
 @pytest.mark.parametrize("step", ["message.read", "settle.before", "settle.after", "answer.before", "answer.after"])
 def test_a_hub_killed_anywhere_loses_no_message_and_keeps_none_twice(tmp_path: Path, opened: Any, step: str) -> None:
     """The store is a folder with a file for each name; whoever sends goes on until each message was answered AA."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +65,54 @@ def test_a_thousand_adt_messages_arrive_each_once_though_the_hub_is_killed(tmp_p
     until(lambda: len(home.sent()) >= COUNT, 60)
     arrived = sorted(one["source"]["id"] for one in home.sent())  # type: ignore[index]
     assert arrived == sorted(f"c{n}" for n in range(COUNT)), "each child's once, in any order"
+    home.stop()
+
+
+MORTAL = """
+import os, signal, sys, threading
+from pathlib import Path
+from hub.config import load
+from hub.config.build import build
+step, left, lock = sys.argv[1], [4], threading.Lock()
+def hook(said, count):
+    if said == step and count > 1:
+        with lock:
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+build(load(Path("hub.toml")), hook=hook).run()
+"""
+"""A hub that is killed at a step, the fourth time that it comes there with several messages in hand."""
+
+
+@pytest.mark.parametrize("step", ["T1.before-commit", "T1.after-commit", "T2.before-commit", "T2.after-commit"])
+def test_killed_with_several_messages_in_hand_each_arrives_once(tmp_path: Path, homes: list[Home], step: str) -> None:
+    """Eight senders at once; killed between keeping and answering, and before and after reading, a whole group of
+    theirs: whoever got no AA sends again."""
+    port = free_port()
+    links = link("ward", "tests.wards", f'kind = "mllp", listen = "127.0.0.1:{port}"') + link(
+        "ours", "canonical", 'kind = "folder", out = "out"'
+    )
+    home = Home(tmp_path, links + '[[routes]]\nfrom = "ward"\nto = ["ours"]\n')
+    homes.append(home)
+    mortal = subprocess.Popen([sys.executable, "-c", MORTAL, step], cwd=tmp_path, env=home.environment())
+    codes: list[str] = []
+
+    def send(who: int) -> None:
+        mine = [adt(f"m{who}-{n}", f"c{who}-{n}") for n in range(20)]
+        codes.extend(deliver(home, port, mine, kill_at=-1))
+
+    threads = [threading.Thread(target=send, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    assert mortal.wait(60) == -signal.SIGKILL
+    home.start()
+    for thread in threads:
+        thread.join(60)
+    assert codes.count("AA") == 160
+    until(lambda: len(home.sent()) >= 160, 60)
+    arrived = sorted(one["source"]["id"] for one in home.sent())  # type: ignore[index]
+    assert arrived == sorted(f"c{who}-{n}" for who in range(8) for n in range(20))
     home.stop()
 
 

@@ -8,13 +8,14 @@ import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import DeclarationError
 from hub.message import Message
-from hub.store import LeaseLost, Outcome, Store
+from hub.store import Batch, LeaseLost, Outcome, Store
 from hub.store.audit import Verified
 from hub.store.database import Database, Work
 from hub.store.statements import Sql
@@ -83,7 +84,59 @@ def test_a_document_whose_source_fails_on_the_way_is_not_kept(store: Store, coun
         store.document(99)
 
 
+def test_several_documents_are_kept_together_or_not_at_all(store: Store, council: Council) -> None:
+    named = [(name, Document.of("x.hl7", name.encode())) for name in ("a", "b", "a", "c")]
+    found = store.keep_all("ics", named)
+    assert [one.new for one in found] == [True, True, False, True]
+    assert found[0].document == found[2].document
+    assert [one.document for one in store.unread("ics")] == [found[n].document for n in (0, 1, 3)]
+    assert [store.document(one.document).open().read() for one in found] == [b"a", b"b", b"a", b"c"]
+
+    def broken() -> BinaryIO:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        store.keep_all("ics", [("d", Document.of("x", b"d")), ("e", Document("e", {"e": (1, broken)}))])
+    with pytest.raises(LeaseLost):
+        store.keep_all("ics", [("d", Document.of("x", b"d"))], worker=council.worker + 1)
+    assert len(store.unread("ics")) == 3
+
+
 # T2: records, versions, messages
+
+
+def test_records_of_several_documents_are_taken_in_the_order_of_these(store: Store, council: Council) -> None:
+    one, two, three = (store.keep("ics", name, [("", b"x")]).document for name in ("one", "two", "three"))
+    assert store.lease_source("ics", council.worker)
+    batches = [
+        Batch(one, 0, numbered([council.record("ann", "A"), council.record("bob", "A")]), True),
+        Batch(two, 0, numbered([council.record("ann", "B")]), False),
+        Batch(three, 0, [], True, BROKEN),
+    ]
+    taken = store.take_all(council.worker, "ics", batches)
+    assert (taken.new, taken.unchanged) == (3, 0)
+    assert [council.state(number) for number in (1, 2, 3)] == ["superseded", "ready", "ready"]
+    assert [store.trace(number).version for number in (1, 2, 3)] == [1, 1, 2]
+    assert [(one.document, one.position) for one in store.unread("ics")] == [(two, 1)]
+    more = [Batch(two, 1, [], True), Batch(one, 0, [], True)]
+    with pytest.raises(LeaseLost):  # one of them stands elsewhere: none is taken
+        store.take_all(council.worker, "ics", more)
+    assert [one.document for one in store.unread("ics")] == [two]
+
+
+def test_a_merge_in_one_document_holds_for_the_next_in_the_same_transaction(store: Store, council: Council) -> None:
+    first, second = (store.keep("ics", name, [("", b"x")]).document for name in ("one", "two"))
+    assert store.lease_source("ics", council.worker)
+    merge = council.record("ann", "M", carries="event", merge=council.child("anna"))
+    taken = store.take_all(
+        council.worker,
+        "ics",
+        [
+            Batch(first, 0, numbered([merge]), True),
+            Batch(second, 0, numbered([council.record("anna", "A", carries="change")]), True),
+        ],
+    )
+    assert numbers(taken.messages) == [1], "the later record of the one that went is behind the merge"
 
 
 def test_a_to_b_to_a_is_three_versions_and_three_messages(store: Store, council: Council) -> None:
