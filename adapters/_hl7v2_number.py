@@ -10,6 +10,8 @@ from hub.adapter import Tree
 from hub.errors import RecordError
 
 _STATUS = re.compile(r"(?:NSTS|PDS)\d\d")
+_SAID = re.compile(rf"{_STATUS.pattern}|0[1-8]")
+"""How far a number was traced, as PID-32 has it: some leave the letters out, as the NHS Data Dictionary does."""
 _NHS = {("NHS", "NH"), ("", "NH"), ("NHS", ""), ("NHS", "NHS"), ("NHSNBR", "NHSNMBR")}
 """Assigning authority and type of an NHS number as senders write them; the first is the UK rule."""
 _OWN = ("MR", "MRN", "PI", "PT", "HOSP")
@@ -41,7 +43,7 @@ def take_status(pid: Tree) -> None:
     said, numbers = pid.get("32"), pid.get("3")
     if not isinstance(said, list) or not isinstance(numbers, list):
         return
-    found = [one for one in said if isinstance(one, str) and _STATUS.fullmatch(one)]
+    found = [one for one in said if isinstance(one, str) and _SAID.fullmatch(one)]
     nhs = next((one for one in numbers if one.get("of") == "nhs"), None)
     if len(found) == 1 and nhs is not None:
         nhs["status"] = found[0]

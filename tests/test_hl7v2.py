@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from adapters import _hl7v2_number as numbers
 from adapters.hl7v2 import adapter
 from hub import mapping
 from hub.adapter import Theirs
@@ -347,6 +348,12 @@ def test_the_tracing_status_belongs_to_the_nhs_number_wherever_it_is_said(mappin
     beside = field(3, "9999001009^NSTS03^^NHS^NHS")
     assert record_of(mappings, HEADER, EVENT, beside)["person"]["identifiers"][0]["status"] == "03"
     assert record_of(mappings, HEADER, EVENT, field(32, "PDS08"))["person"]["identifiers"][0]["status"] == "08"
+    (theirs,) = read(document(HEADER, EVENT, field(32, "01")))
+    found = mappings["Person"].inward(theirs, "pas").record
+    assert _bare(to_tree(found))["person"]["identifiers"][0]["status"] == "01"
+    for link, said in (("pas", "01"), ("another", "NSTS01")):
+        made = mappings["Person"].create(found, link).tree
+        assert numbers.give_status(made["PID"])["32"] == [said], "a sender gets its own spelling back"
 
 
 def test_a_wrong_nhs_number_is_kept_and_found(mappings: dict[str, Mapping]) -> None:
