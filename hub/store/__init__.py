@@ -28,8 +28,8 @@ from hub.store.facts import (
 )
 from hub.store.migrations import upgrade, version
 from hub.store.store import Store
-from hub.store.told import Known
 from hub.store.take import Batch
+from hub.store.told import Known
 
 __all__ = [
     "LEASE",
