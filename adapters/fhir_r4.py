@@ -15,7 +15,8 @@ from hashlib import sha256
 
 from adapters._fhir.bundle import Bundle, Entry
 from adapters._fhir.check import faults
-from adapters._fhir.links import MERGE, is_patch, patched
+from adapters._fhir.links import MERGE
+from adapters._fhir.request import is_patch, patched
 from adapters._fhir.schema import MERGE as MERGE_SCHEMA
 from adapters._fhir.schema import SCHEMA
 from adapters._fhir.tree import theirs

@@ -1028,6 +1028,7 @@ def test_a_patch_of_links_is_read_and_any_other_is_refused() -> None:
         patch([{**told, "op": "remove"}]),
         patch([{"op": "add", "path": "/active", "value": False}]),
         patch({"a": 1}),
+        patch([told, {**told, "path": ["/link"]}]),
         patch([told], url="Patient/1"),
         patch([told], url="Flag?identifier=x%7C1"),
         patch([told], url="Patient?identifier=x%7C1&identifier=x%7C2"),

@@ -1,4 +1,4 @@
-"""What `Patient.link` says: that one record takes the place of another. Read from Patients, and from patches of them.
+"""What `Patient.link` says: that one record takes the place of another.
 
 FHIR R4, Patient.link.type: `replaced-by` stands at the Patient that must no longer be used, `replaces` at the one to be
 used instead; `refer` and `seealso` merge nobody.
@@ -6,25 +6,18 @@ used instead; `refer` and `seealso` merge nobody.
 
 from __future__ import annotations
 
-import re
-from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record
 from adapters._fhir.shape import Tree
-from hub.errors import RecordError
-from hub.wire.jsontext import decode
 
 MERGE = "Merge"
 """The kind of a record that says that another one is superseded."""
-PATCH = "application/json-patch+json"
 
 _TYPES = ("replaced-by", "replaces")
 _BARE = {"resourceType", "id", "meta", "text", "identifier", "active", "link"}
-_PATCHED = {"/active", "/link"}
 
 
 @dataclass(eq=False)
@@ -90,10 +83,15 @@ def is_bare(record: Record) -> bool:
 
 
 def own_id(entry: Entry) -> str:
-    """The id of the record that a Patient is: its own, else its first number with its system, else ""."""
-    if entry.id:
-        return entry.id
-    listed = entry.resource.get("identifier")
+    """The id of the record that a Patient is, "" when nothing tells it."""
+    return named({"id": entry.id or None, "identifier": entry.resource.get("identifier")})
+
+
+def named(tree: Tree) -> str:
+    """The id of a Patient's tree, else its first number with its system, else ""."""
+    own, listed = tree.get("id"), tree.get("identifier")
+    if isinstance(own, str):
+        return own
     for one in listed if isinstance(listed, list) else ():
         if isinstance(one, dict) and isinstance(one.get("value"), str):
             return f"{one.get('system', '')}|{one['value']}"
@@ -120,39 +118,4 @@ def _other(bundle: Bundle, said: Any) -> str:
     return number["value"] if is_ours else f"{number.get('system', '')}|{number['value']}"
 
 
-def is_patch(entry: Tree) -> bool:
-    """Whether an entry of a Bundle asks for a change of a part of a resource."""
-    request = entry.get("request")
-    return isinstance(request, dict) and request.get("method") == "PATCH"
-
-
-def patched(entry: Tree) -> Tree:
-    """The Patient that a JSON Patch of its links is about, as much of it as the patch says. RecordError for others."""
-    resource, url = entry.get("resource"), entry["request"].get("url")
-    matched = re.fullmatch(r"Patient\?(.+)", url) if isinstance(url, str) else None
-    asked = parse_qs(matched[1]) if matched else {}
-    if asked.keys() != {"identifier"} or len(asked["identifier"]) != 1:
-        raise RecordError("a patch of anything but a Patient found by one identifier is not read")
-    data = resource.get("data") if isinstance(resource, dict) and resource.get("contentType") == PATCH else None
-    try:
-        steps = decode(b64decode(data, validate=True)) if isinstance(data, str) else None
-    except ValueError:
-        steps = None
-    if not isinstance(steps, list):
-        raise RecordError("a patch that is no JSON Patch in a Binary is not read")
-    system, _, value = asked["identifier"][0].partition("|")
-    made: Tree = {"resourceType": "Patient", "identifier": [{"system": system, "value": _unescaped(value)}]}
-    for step in steps:
-        if not isinstance(step, dict) or step.get("op") != "add" or step.get("path") not in _PATCHED:
-            raise RecordError("a patch of anything but a Patient's links and whether it is in use is not read")
-        made[step["path"][1:]] = step.get("value")
-    if "link" not in made:
-        raise RecordError("a patch that says nothing of a Patient's links is not read")
-    return made
-
-
-def _unescaped(value: str) -> str:
-    return re.sub(r"\\([\\,|$])", r"\1", value)
-
-
-__all__ = ["MERGE", "PATCH", "Replacing", "is_bare", "is_patch", "own_id", "patched", "replacings"]
+__all__ = ["MERGE", "Replacing", "is_bare", "named", "own_id", "replacings"]

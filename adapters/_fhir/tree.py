@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record
-from adapters._fhir.links import MERGE, Replacing, is_bare, own_id, replacings
+from adapters._fhir.links import MERGE, Replacing, is_bare, named, own_id, replacings
 from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree, shape
 from hub.adapter import Theirs
 from hub.errors import RecordError
@@ -59,17 +59,7 @@ def _made(bundle: Bundle, record: Record, head: Tree, edition: str, merge: Repla
     updated = record.patient.resource.get("meta") if record.patient else None
     as_of = updated.get("lastUpdated") if isinstance(updated, dict) else None
     own = {**head, "as_of": as_of} if isinstance(as_of, str) else head
-    return Theirs("Patient" if merge is None else MERGE, _own_id(tree), tree, own, edition, place)
-
-
-def _own_id(tree: Tree) -> str:
-    own = tree.get("id")
-    if isinstance(own, str):
-        return own
-    for one in tree.get("identifier") or ():
-        if isinstance(one, dict) and isinstance(one.get("value"), str):
-            return f"{one.get('system', '')}|{one['value']}"
-    return ""
+    return Theirs("Patient" if merge is None else MERGE, named(tree), tree, own, edition, place)
 
 
 class _Maker:

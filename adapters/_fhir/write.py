@@ -8,7 +8,6 @@ number with its system where that can be trusted, all else by an identifier of t
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha1
 from typing import Any
@@ -17,12 +16,13 @@ from uuid import UUID
 
 from adapters._fhir.bundle import HUB
 from adapters._fhir.form import unshape
-from adapters._fhir.links import MERGE, PATCH
+from adapters._fhir.links import MERGE
+from adapters._fhir.request import patch, request, token
 from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree
 from adapters._fhir.tree import EPISODE, FLAG_DETAIL, INTERPRETER, NHS_COMMUNICATION, NHS_LANGUAGE
 from hub.adapter import Theirs
 from hub.errors import RecordError
-from hub.wire.jsontext import FALSE, dumps
+from hub.wire.jsontext import FALSE
 from hub.wire.numbers import VERIFIED, is_trusted
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
@@ -31,8 +31,6 @@ NATIONAL = ("https://fhir.nhs.uk/Id/", "https://fhir.hl7.org.uk/Id/")
 
 _SPACE = UUID("6f0c1c3e-6a0b-5d0e-9d7c-2f1f6a1b7c55").bytes
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
-_PLAIN = re.compile(r"[A-Za-z0-9._:/-]*").fullmatch
-"""Needs no escape in a condition."""
 _NESTED = (*ENTITIES, "CareTeam")
 
 
@@ -81,8 +79,8 @@ class Entries:
         self.patient = f"urn:uuid:{_uuid(f'{self.system}|{self.id}|Patient|')}"
         if self.kind == "transaction":
             return [
-                _patch(self.system, goes, [("active", FALSE), ("link", [self._link(self.id, "replaced-by")])]),
-                _patch(self.system, self.id, [("link", [self._link(goes, "replaces")])]),
+                patch(self.system, goes, [("active", FALSE), ("link", [self._link(self.id, "replaced-by")])]),
+                patch(self.system, self.id, [("link", [self._link(goes, "replaces")])]),
             ]
         gone = said if type(said) is dict else {}
         links = [*gone.get("link", ()), {"other": {"reference": self.patient}, "type": "replaced-by"}]
@@ -123,8 +121,8 @@ class Entries:
             raise RecordError(
                 "nothing by which a server could know this patient again: no trusted NHS number and no id"
             )
-        condition = _token(NHS_NUMBER, number) if number else _token(self.system, self.id)
-        self.made[-1]["request"] = _request("Patient", condition, create=only)
+        condition = token(NHS_NUMBER, number) if number else token(self.system, self.id)
+        self.made[-1]["request"] = request("Patient", condition, create=only)
 
     def resource(self, name: str, item: Tree) -> str:
         """What hangs on the patient, with what stands within it, as entries; its url."""
@@ -145,7 +143,7 @@ class Entries:
         inner = f"{quote(self.id, safe='')}/{mark}{quote(own or _uuid(url), safe='')}"
         self._entry(name, own, body, url, inner)
         if self.kind == "transaction":
-            self.made[-1]["request"] = _request(name, _token(self.system, inner))
+            self.made[-1]["request"] = request(name, token(self.system, inner))
         if type(task) is dict:
             self.resource("Task", {**task, "focus": {**(task.get("focus") or {}), "reference": url}})
         return url
@@ -213,8 +211,8 @@ class Entries:
             body = _after(body, "identifier", [*body.get("identifier", ()), {"system": self.system, "value": own}])
         self.made.append({"fullUrl": url, "resource": {**held, **body}})
         if self.kind == "transaction":
-            condition = _token(number["system"], number["value"]) if number else _token(self.system, own)
-            self.made[-1]["request"] = _request(name, condition, create=number is not None)
+            condition = token(number["system"], number["value"]) if number else token(self.system, own)
+            self.made[-1]["request"] = request(name, condition, create=number is not None)
         return url
 
     def _contain(self, name: str, inner: Tree) -> str:
@@ -320,27 +318,6 @@ def _uuid(name: str) -> str:
     """The name's UUID of version 5 (RFC 4122, 4.3) in our name space; uuid.uuid5 takes five times as long."""
     made = sha1(_SPACE + name.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
     return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{'89ab'[int(made[16], 16) & 3]}{made[17:20]}-{made[20:32]}"
-
-
-def _token(system: str, value: str) -> str:
-    """A search by identifier, as a condition may stand in a URL."""
-    if _PLAIN(value) and _PLAIN(system):
-        return f"identifier={system}%7C{value}"
-    escaped = re.sub(r"([\\,|$])", r"\\\1", value)
-    return f"identifier={quote(f'{system}|{escaped}', safe=':/')}"
-
-
-def _patch(system: str, own: str, steps: list[tuple[str, Any]]) -> Tree:
-    """An entry that sets these elements of a Patient, and no other, by JSON Patch in a Binary (FHIR-33945)."""
-    said = [{"op": "add", "path": f"/{name}", "value": value} for name, value in steps]
-    body = {"resourceType": "Binary", "contentType": PATCH, "data": b64encode(dumps(said)).decode()}
-    return {"resource": body, "request": {"method": "PATCH", "url": f"Patient?{_token(system, own)}"}}
-
-
-def _request(name: str, condition: str, create: bool = False) -> Tree:
-    if create:
-        return {"method": "POST", "url": name, "ifNoneExist": condition}
-    return {"method": "PUT", "url": f"{name}?{condition}"}
 
 
 def _after(body: Tree, name: str, value: Any) -> Tree:
