@@ -60,6 +60,8 @@ def test_every_sample_goes_to_every_system_and_reads_back(
 ) -> None:
     document = Document.at(sample(samples, source))
     out = path_for(tmp_path, target)
+    if (source, target) == ("hl7v2", "fhir_r4"):  # a merge stands in a Bundle of its own, and several are a folder
+        out = out.with_suffix("")
     report = translate(document, source, target, out)
     read = len(list(trees(source, document)))
     assert (report.read, report.written, report.refused) == (read, read, 0)
