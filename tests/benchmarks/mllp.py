@@ -80,7 +80,7 @@ class Ward:
 
     async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             while True:
                 message = await reader.readuntil(b"\x1c\r")
                 own = message.split(b"|", 10)[9]
@@ -182,7 +182,7 @@ def measure(folder: Path) -> None:
             print(f"  {named}: {rate / other:.1f} times (bar {BAR:.0f}: {met})")
     try:
         with Postgres() as postgres:
-            rate = ours(postgres.url, max(MESSAGES))
+            rate = ours(postgres.database(), max(MESSAGES))
             print(f"  {f'{max(MESSAGES)} connections: the hub, PostgreSQL':<50} {rate:>8,.0f} a second")
     except NodeError as error:
         print(f"  the hub, PostgreSQL: not measured: {error}")
