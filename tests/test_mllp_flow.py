@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.pipeline.receive import Behind
+from hub.store import LeaseLost, Unread
+from hub.wire import Document
 from tests.test_flow_faults import Home, link, until
 from tests.wards import Receiver, Sender, adt, control, free_port
 
@@ -66,6 +69,30 @@ def test_a_thousand_adt_messages_arrive_each_once_though_the_hub_is_killed(tmp_p
     arrived = sorted(one["source"]["id"] for one in home.sent())  # type: ignore[index]
     assert arrived == sorted(f"c{n}" for n in range(COUNT)), "each child's once, in any order"
     home.stop()
+
+
+def test_documents_are_read_in_order_and_none_after_one_that_failed() -> None:
+    seen: list[list[int]] = []
+    go = threading.Event()
+
+    def act(found: list[tuple[Unread, Document]]) -> None:
+        go.wait(5)
+        seen.append([unread.document for unread, _ in found])
+        if seen[-1][-1] == 3:
+            raise LeaseLost("left for later")
+
+    def some(*numbers: int) -> list[tuple[Unread, Document]]:
+        return [(Unread(number, 0, ""), Document.of("x", b"x")) for number in numbers]
+
+    with pytest.raises(LeaseLost), Behind(act, "reads") as behind:  # noqa: PT012 - what is raised comes late
+        behind.read(some(1))
+        time.sleep(0.2)
+        behind.read(some(2))
+        behind.read(some(3))
+        go.set()
+        time.sleep(0.2)
+        behind.read(some(4))
+    assert seen == [[1], [2, 3]]
 
 
 MORTAL = """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from time import monotonic
 
@@ -12,7 +13,7 @@ from hub.message import Cause
 from hub.pipeline.link import Link
 from hub.pipeline.reading import Source, read
 from hub.pipeline.worker import Flow
-from hub.store import Batch, Incoming, Unread
+from hub.store import Batch, Incoming, LeaseLost, Unread
 from hub.wire import Document
 
 BATCH = 100
@@ -72,21 +73,27 @@ class Receiver:
         assert inlet is not None
         worked = bool(getattr(inlet, "waits", False))  # it waited itself: it is asked again at once
         more = getattr(inlet, "more", None)
-        for arrival in inlet.fetch():
-            together = [arrival, *(more() if more else ())]
-            documents = [(one.name, one.document) for one in together]
-            kept = store.keep_all(self.link.name, documents, worker=self._worker)
-            for one in together:
-                inlet.settle(one)
-            worked = True
-            if not all(one.new for one in kept):  # it may not have been read yet, and nothing may be read before it
-                break
-            self._read_all(
-                (Unread(new.document, 0, one.name), one.document if more else store.document(new.document))
-                for new, one in zip(kept, together, strict=True)
-            )
-            if self.flow.breaking or not self._is_room():
-                break
+        with Behind(self._read_all, f"reads {self.link.name}") as behind:
+            for arrival in inlet.fetch():
+                together = [arrival, *(more() if more else ())]
+                documents = [(one.name, one.document) for one in together]
+                kept = store.keep_all(self.link.name, documents, worker=self._worker)
+                for one in together:
+                    inlet.settle(one)
+                worked = True
+                if not all(one.new for one in kept):  # it may not have been read yet, and nothing may be read before it
+                    break
+                if more:  # whoever waits for an answer to the next need not wait until these are read
+                    behind.read(
+                        [
+                            (Unread(new.document, 0, one.name), one.document)
+                            for new, one in zip(kept, together, strict=True)
+                        ]
+                    )
+                else:
+                    self._read_all([(Unread(kept[0].document, 0, arrival.name), store.document(kept[0].document))])
+                if self.flow.breaking or not self._is_room():
+                    break
         return worked
 
     def _read_all(self, found: Iterable[tuple[Unread, Document]]) -> bool:
@@ -95,25 +102,28 @@ class Receiver:
         source = Source(self.link, self.flow.store.identity(self.link.name), self.flow.ring)
         for unread, document in found:
             if self.flow.breaking:
-                return worked
+                raise LeaseLost("the hub ends, or its mappings change")
             if document.size <= SMALL:
                 at = unread.position
                 records, error = next(_batches(read(source, document, unread.document, at)))
                 if error or len(records) < BATCH:
                     batches.append(Batch(unread.document, at, records, True, _stopped(error)))
                     if sum(len(one.records) for one in batches) >= BATCH or len(batches) >= BATCH:
-                        worked = self._take(batches) or worked
-                        batches = []
+                        self._take(batches)
+                        batches, worked = [], True
                     continue
             if batches:
-                worked = self._take(batches) or worked
+                self._take(batches)
                 batches = []
-            worked = self._read(source, unread, document) or worked
-        return (self._take(batches) if batches else False) or worked
+            self._read(source, unread, document)
+            worked = True
+        if batches:
+            self._take(batches)
+        return worked or bool(batches)
 
-    def _read(self, source: Source, unread: Unread, document: Document) -> bool:
-        """Read one document from where its reading stands, the next batch while one is kept; whether anything was."""
-        at, worked = unread.position, False
+    def _read(self, source: Source, unread: Unread, document: Document) -> None:
+        """Read one document from where its reading stands, the next batch while one is kept."""
+        at = unread.position
         found = read(source, document, unread.document, at)
         with ThreadPoolExecutor(1, f"reads {self.link.name}") as ahead:
             batches = _batches(found)
@@ -122,22 +132,19 @@ class Receiver:
                 coming = ahead.submit(next, batches, None)
                 records, error = got
                 done = error is not None or len(records) < BATCH
-                if not self._take([Batch(unread.document, at, records, done, _stopped(error))]):
-                    return worked
+                self._take([Batch(unread.document, at, records, done, _stopped(error))])
                 at += len(records)
-                worked = True
-        return worked
 
-    def _take(self, batches: list[Batch]) -> bool:
-        """Keep batches once there is room, and send their messages along; False: they are to be left for later."""
+    def _take(self, batches: list[Batch]) -> None:
+        """Keep batches once there is room, and send their messages along. LeaseLost: they are to be left for later, and
+        so is all that comes after them."""
         while not self._is_room():
             if self.flow.wait(LOOK) or self.flow.breaking or not self._leased():
-                return False
+                raise LeaseLost("there is no room")
         if self.flow.breaking:
-            return False
+            raise LeaseLost("the hub ends, or its mappings change")
         taken = self.flow.store.take_all(self._worker, self.link.name, batches)
         self.flow.publish(taken.messages)
-        return True
 
     def _leased(self) -> bool:
         return self.flow.store.lease_source(self.link.name, self._worker)
@@ -152,6 +159,57 @@ class Receiver:
             )
             self._asked = now
         return self._room
+
+
+class Behind:
+    """Reads documents in their order in a thread of its own, those together that came while it read others.
+
+    After a failure it reads nothing more: what comes later must not be read before what failed.
+    """
+
+    def __init__(self, act: Callable[[list[tuple[Unread, Document]]], object], name: str) -> None:
+        self._act, self._changed = act, threading.Condition()
+        self._waiting: list[tuple[Unread, Document]] = []
+        self._pool = ThreadPoolExecutor(1, name)
+        self._reading: Future[None] | None = None
+        self._busy = False
+
+    def __enter__(self) -> Behind:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._pool.shutdown()
+        if kind is None and self._reading is not None:
+            self._reading.result()
+
+    def read(self, documents: list[tuple[Unread, Document]]) -> None:
+        """Have some read after all before them; waits where too many are. What failed before is raised."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._waiting) < BATCH or not self._busy)
+            if not self._busy:
+                if self._reading is not None:
+                    self._reading.result()
+                self._busy, self._reading = True, None
+            self._waiting += documents
+            if self._reading is None:
+                self._reading = self._pool.submit(self._go)
+
+    def _go(self) -> None:
+        try:
+            while documents := self._next():
+                self._act(documents)
+        except BaseException:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+            raise
+
+    def _next(self) -> list[tuple[Unread, Document]]:
+        with self._changed:
+            documents, self._waiting = self._waiting, []
+            self._busy = bool(documents)
+            self._changed.notify_all()
+            return documents
 
 
 def _stopped(error: RecordError | None) -> Cause | None:
