@@ -80,7 +80,7 @@ def write(
     knows = _knows(target, ring, opened, known)
     pieces = []
     for piece in _each(made, ((one.message, partial(_piece, target, one, knows)) for one in opened)):
-        if piece.theirs.tree:
+        if piece.theirs.tree.keys() - {"id"}:  # more than whom it is about
             pieces.append(piece)
         else:
             made.outcomes.append(Outcome(piece.message.number, "withheld", cause=NOTHING, told=piece.told))
