@@ -31,7 +31,8 @@ class Theirs(msgspec.Struct):
     shape; place: where in the document (`Child 12, line 340`), for errors. key, at: of the message that takes it to a
     target: its idempotency key in hexadecimal digits, and the moment it was made; "" where nothing is sent.
     source: of a record to be written, the link it came from. superseded: the own id of the record that this one says
-    goes, "" where it is no merge.
+    goes, "" where it is no merge. group: records of a document that follow each other and have the same one belong
+    together (the children of one form) and go as one message; "" for a record by itself.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Theirs(msgspec.Struct):
     at: str = ""
     source: str = ""
     superseded: str = ""
+    group: str = ""
 
     def __repr__(self) -> str:
         return f"Theirs(kind={self.kind!r}, place={self.place!r})"

@@ -42,11 +42,13 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 class Told(msgspec.Struct, frozen=True, array_like=True):
     """What a target knows of a child once a message has arrived (`hub.store.told`).
 
-    said: all that its source has said; held: the parts that several sources share, as all of them have told them, b""
-    where none are; both as `hub.model.encode` gives them. names: of the numbers by which sources meet; of: the children
-    whose parts were in `held` before; seen: for each name it was read under, the message that had told it.
+    child: number of the child's key; said: all that its source has said; held: the parts that several sources share, as
+    all of them have told them, b"" where none are; both as `hub.model.encode` gives them. names: of the numbers by
+    which sources meet; of: the children whose parts were in `held` before; seen: for each name it was read under, the
+    message that had told it.
     """
 
+    child: int
     said: bytes
     held: bytes
     names: list[bytes]
@@ -65,7 +67,7 @@ class Parcel(msgspec.Struct):
     written with (as-of, edition), for the trace. token: under which a connection keeps the bytes aside, or "".
     number: of the parcel, given when the store keeps it; later parcels of a child have a higher one.
     accounts: of each message, in order: JSON of what did not get there. mapping: digest of the mapping set. told: of
-    each message, what the target knows of the child with it, None where that is not kept.
+    each message, what the target knows with it of each child it is about, where that is kept.
     """
 
     key: bytes
@@ -78,7 +80,7 @@ class Parcel(msgspec.Struct):
     number: int = 0
     accounts: list[str] = []
     mapping: str = ""
-    told: list[Told | None] = []
+    told: list[list[Told]] = []
 
     def __repr__(self) -> str:
         return f"Parcel(number={self.number}, target={self.target!r}, messages={len(self.numbers)})"

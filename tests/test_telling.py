@@ -203,27 +203,35 @@ def test_a_list_known_in_part_takes_away_nothing() -> None:
 NHS, OTHER = b"N" * 16, b"O" * 16
 
 
-def told(said: bytes, held: bytes = b"", *names: bytes, known: Known | None = None) -> Told:
+def told(child: int, said: bytes, held: bytes = b"", *names: bytes, known: Known | None = None) -> Told:
     """What a message told, laid onto what was known."""
     found = [one for one in (known or Known()).held if one.name in names]
     of = sorted({key for one in found for key in one.of})
-    return Told(said, held, list(names), of, [(one.name, one.message) for one in found])
+    return Told(child, said, held, list(names), of, [(one.name, one.message) for one in found])
 
 
-def send(council: Council, child: str, body: str, told_of: Told, *names: bytes, state: str = "sent") -> int:
+def send(
+    council: Council,
+    child: str,
+    body: str,
+    told_of: tuple[bytes, ...],
+    *names: bytes,
+    state: str = "sent",
+    known: Known | None = None,
+) -> int:
     """Keep a record of a child, claim its message and end it; the child's key."""
     council.take(council.record(child, body, places=names, carries="change"))
     number = max(council.known)
     (claim,) = council.claim(number).claims
     assert claim.carries == "change"
     cause = REFUSED if state == "parked" else None
-    council.finish(Outcome(number, state, cause=cause, told=told_of))
+    council.finish(Outcome(number, state, cause=cause, told=[told(claim.child, *told_of, known=known)]))
     return claim.child
 
 
 def test_what_arrived_is_known_and_what_was_parked_is_not(store: Store, council: Council) -> None:
-    ann = send(council, "ann", "A", told(b"one", b"shared", NHS), NHS)
-    bob = send(council, "bob", "A", told(b"two", b"", NHS), state="parked")
+    ann = send(council, "ann", "A", (b"one", b"shared", NHS), NHS)
+    bob = send(council, "bob", "A", (b"two", b"", NHS), state="parked")
     found, other = store.known("ssd", [(ann, [NHS]), (bob, [NHS])])
     assert found.said == b"one"
     assert [(one.record, one.of) for one in found.held] == [(b"shared", (ann,))]
@@ -232,20 +240,20 @@ def test_what_arrived_is_known_and_what_was_parked_is_not(store: Store, council:
 
 
 def test_a_number_that_a_child_no_longer_bears_is_forgotten(store: Store, council: Council) -> None:
-    ann = send(council, "ann", "A", told(b"one", b"shared", NHS), NHS)
+    ann = send(council, "ann", "A", (b"one", b"shared", NHS), NHS)
     (known,) = store.known("ssd", [(ann, [OTHER])])
     assert [one.name for one in known.held] == [NHS], "what it told before is looked up too"
-    send(council, "ann", "B", told(b"two", b"new", OTHER, known=known), OTHER)
-    bob = send(council, "bob", "A", told(b"three"))
+    send(council, "ann", "B", (b"two", b"new", OTHER), OTHER, known=known)
+    bob = send(council, "bob", "A", (b"three",))
     (known,) = store.known("ssd", [(bob, [NHS, OTHER])])
     assert [(one.name, one.record) for one in known.held] == [(OTHER, b"new")]
 
 
 def test_what_was_told_meanwhile_under_a_number_stays(store: Store, council: Council) -> None:
-    ann = send(council, "ann", "A", told(b"one", b"first", NHS), NHS)
+    ann = send(council, "ann", "A", (b"one", b"first", NHS), NHS)
     (known,) = store.known("ssd", [(ann, [NHS])])
-    send(council, "bob", "A", told(b"two", b"second", NHS, known=known), NHS)
-    send(council, "ann", "B", told(b"three", b"late", NHS, known=known), NHS)
+    send(council, "bob", "A", (b"two", b"second", NHS), NHS, known=known)
+    send(council, "ann", "B", (b"three", b"late", NHS), NHS, known=known)
     (known,) = store.known("ssd", [(ann, [NHS])])
     assert (known.said, [one.record for one in known.held]) == (b"three", [b"second"])
 
@@ -254,17 +262,17 @@ def test_bytes_that_are_sent_again_tell_the_same(store: Store, council: Council)
     council.take(council.record("ann", "A", carries="change"))
     number = max(council.known)
     council.claim(number)
-    assert None not in store.prepare(council.worker, [replace(council.parcel(number), told=[told(b"one")])])
+    assert None not in store.prepare(council.worker, [replace(council.parcel(number), told=[[told(1, b"one")]])])
     council.die(council.worker)
     council.worker = store.enlist("there", 2)
     store.sweep(council.worker)
     (claim,) = council.claim(number, alone=True).claims
     assert claim.parcel is not None
-    assert claim.parcel.told == [told(b"one")]
+    assert claim.parcel.told == [[told(1, b"one")]]
 
 
 def test_what_was_told_is_sealed_anew_with_all_else(store: Store, council: Council) -> None:
-    ann = send(council, "ann", "A", told(b"Zanzibarcanary", b"Zanzibarcanary", NHS), NHS)
+    ann = send(council, "ann", "A", (b"Zanzibarcanary", b"Zanzibarcanary", NHS), NHS)
     rows = council.run("SELECT sealed FROM told")
     assert len(rows) == 2
     assert not [row for row in rows if b"Zanzibarcanary" in bytes(row[0])]  # type: ignore[call-overload]

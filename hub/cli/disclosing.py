@@ -58,13 +58,13 @@ def _message(settings: Settings, store: Store, trace: Trace) -> dict[str, Any]:
 def _parts(store: Store, trace: Trace, parcel: Parcel, left_out: list[dict[str, Any]]) -> dict[str, Any]:
     """By part of the record: the fields that were said, with counts. extras: what only that target understands."""
     from hub.errors import HubError
-    from hub.model import decode
+    from hub.model import decode_all
 
     try:
-        record = decode(store.record(trace.document, trace.ordinal, trace.revision))
+        records = decode_all(store.record(trace.document, trace.ordinal, trace.revision))
     except HubError as error:
         return {"missing": str(error)}
-    counts = {one["path"]: one["count"] for one in said(record) if one["path"] not in _STAYS}
+    counts = {one["path"]: one["count"] for one in said(*records) if one["path"] not in _STAYS}
     for one in left_out:
         if one["path"] in counts:
             counts[one["path"]] -= one["count"]
@@ -74,7 +74,7 @@ def _parts(store: Store, trace: Trace, parcel: Parcel, left_out: list[dict[str, 
         above, _, name = path.rpartition(".")
         if n > 0 and (name not in _OWN or not above.endswith("[]") or any(one.startswith(above) for one in heard)):
             parts[path.partition(".")[0].removesuffix("[]")][path] = n
-    return {"parts": dict(parts), "extras": trace.target in links_of(record)}
+    return {"parts": dict(parts), "extras": any(trace.target in links_of(one) for one in records)}
 
 
 def show(told: dict[str, Any]) -> None:

@@ -107,6 +107,8 @@ def _fields(store: Store, record: Record) -> tuple[str, dict[str, Any]]:
     from hub.adapter import Token
     from hub.model import decode, to_tree
 
+    if record.body.startswith(b"["):
+        raise _several(record)
     if record.body:
         return OURS, to_tree(decode(record.body, Token))
     return record.link.adapter.name, _theirs(store, record).tree
@@ -121,8 +123,17 @@ def _theirs(store: Store, record: Record) -> Theirs:
             raise RecordError(
                 f"record {record.name} cannot be read at all ({found}): have its source mended, or set it aside"
             )
+        if isinstance(found, tuple):
+            raise _several(record)
         return found
     raise RecordError(f"record {record.name} is not in its document any more: set it aside")
+
+
+def _several(record: Record) -> RecordError:
+    return RecordError(
+        f"record {record.name} is a form about several children, who are not edited one without the other: have its "
+        "source mended, or set it aside"
+    )
 
 
 def _write(file: Path, head: dict[str, Any], fields: dict[str, Any]) -> None:
@@ -192,12 +203,12 @@ def _ours(source: Any, record: Record, said: dict[str, Any]) -> Incoming:
     """A record of ours, checked as far as its types and code lists go."""
     from hub.adapter import Token
     from hub.model import check_codes, from_tree
-    from hub.pipeline.reading import from_record
+    from hub.pipeline.reading import from_records
 
     made = from_tree(said["fields"], Token)
     for path, codes in check_codes(made):
         raise RecordError("no code of its list", row=path, table=codes)
-    return from_record(source, record.at, record.messages[0].kind, made)
+    return from_records(source, record.at, record.messages[0].kind, [made], b"")
 
 
 def _mended(source: Any, record: Record, theirs: Theirs, said: dict[str, Any]) -> Incoming:

@@ -74,7 +74,7 @@ def cause(one: Cause | None) -> dict[str, str] | None:
 def _record(store: Store, trace: Trace, reveal: bool) -> dict[str, Any]:
     """The record as it was kept: which fields it has, of which kind; with `reveal` what they say."""
     from hub.errors import HubError
-    from hub.model import decode, to_tree
+    from hub.model import decode_all, to_tree
 
     told: dict[str, Any] = {"version": trace.version, "carries": trace.carries, "removal": trace.removal}
     try:
@@ -83,21 +83,22 @@ def _record(store: Store, trace: Trace, reveal: bool) -> dict[str, Any]:
         return told | {"missing": str(error)}
     told["bytes"] = len(data)
     try:
-        record = decode(data)
+        records = decode_all(data)
     except HubError:  # it failed inward: what is kept is theirs
         told["missing"] = "no record of ours could be made of it"
         return told | ({"theirs": data.decode("utf-8", "replace")} if reveal else {})
-    told["fields"] = list(said(record))
-    told["extras"] = sorted(links_of(record))
-    return told | ({"values": to_tree(record)} if reveal else {})
+    told["fields"] = list(said(*records))
+    told["extras"] = sorted({link for record in records for link in links_of(record)})
+    values = [to_tree(record) for record in records]
+    return told | ({"values": values[0] if len(values) == 1 else values} if reveal else {})
 
 
-def said(record: Part) -> Iterator[dict[str, Any]]:
+def said(*records: Part) -> Iterator[dict[str, Any]]:
     """Path, kind and count of every field that says something; none: how many of them say that there is none."""
     counts: Counter[str] = Counter()
     none: Counter[str] = Counter()
     kinds: dict[str, str] = {}
-    for path, kind, is_none in _walk(record, ""):
+    for path, kind, is_none in (found for record in records for found in _walk(record, "")):
         kinds.setdefault(path, kind)
         counts[path] += 1
         none[path] += is_none

@@ -93,27 +93,31 @@ def _unread(
     from hub.pipeline.reading import picked
 
     link = links.get(next(iter(ours.values())).source)
-    for ordinal, theirs in picked(link, store.document(number), list(ours)) if link is not None else ():
-        mapping = link.reader(theirs) if link is not None and isinstance(theirs, Theirs) else None
-        if isinstance(mapping, Mapping) and isinstance(theirs, Theirs):
-            plan, place, table = mapping.plan(theirs.edition), row.cause.row, row.cause.table
-            yield ordinal, set(unread(plan, theirs, place, table)) if named(plan, place, table) else None
-        else:
-            yield ordinal, None
+    for ordinal, unit in picked(link, store.document(number), list(ours)) if link is not None else ():
+        found: set[Said] | None = None
+        for theirs in unit if isinstance(unit, tuple) else (unit,):
+            mapping = link.reader(theirs) if link is not None and isinstance(theirs, Theirs) else None
+            if isinstance(mapping, Mapping) and isinstance(theirs, Theirs):
+                plan, place, table = mapping.plan(theirs.edition), row.cause.row, row.cause.table
+                if named(plan, place, table):
+                    found = (found or set()) | set(unread(plan, theirs, place, table))
+        yield ordinal, found
 
 
 def _unsaid(links: dict[str, Link], store: Store, row: CauseRow, one: Held) -> set[Said] | None:
     from hub.adapter import Token
     from hub.mapping import Mapping
     from hub.mapping.looking import unsaid
-    from hub.model import decode
+    from hub.model import decode_all
 
     target = links.get(one.target)
-    record = decode(store.record(one.document, one.ordinal), Token)
-    mapping = target.writer(links.get(one.source), one.kind, record) if target is not None else None
-    if target is None or not isinstance(mapping, Mapping):
-        return None
-    return set(unsaid(mapping.plan(target.edition(record)), record, row.cause.row, row.cause.table))
+    found: set[Said] | None = None
+    for record in decode_all(store.record(one.document, one.ordinal), Token):
+        mapping = target.writer(links.get(one.source), one.kind, record) if target is not None else None
+        if target is not None and isinstance(mapping, Mapping):
+            plan = mapping.plan(target.edition(record))
+            found = (found or set()) | set(unsaid(plan, record, row.cause.row, row.cause.table))
+    return found
 
 
 def _joined(cells: Said) -> str:

@@ -56,7 +56,18 @@ from hub.model.support import (
     View,
 )
 from hub.model.three import merge3
-from hub.model.tree import BARE, MINTED, check_codes, decode, digest, encode, from_tree, to_tree
+from hub.model.tree import (
+    BARE,
+    MINTED,
+    check_codes,
+    decode,
+    decode_all,
+    digest,
+    encode,
+    encode_all,
+    from_tree,
+    to_tree,
+)
 from hub.model.wellbeing import (
     ActivePlan,
     Check,
@@ -169,8 +180,10 @@ __all__ = [
     "code_lists",
     "code_rows",
     "decode",
+    "decode_all",
     "digest",
     "encode",
+    "encode_all",
     "fields",
     "from_tree",
     "is_code",

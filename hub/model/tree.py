@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import cache
 from hashlib import blake2b
@@ -53,6 +53,22 @@ def decode(data: bytes, bare: type[str] = str) -> ChildRecord:
     if f'"{BARE}"'.encode() in data:
         _retoken(record, bare)
     return record
+
+
+def encode_all(records: Sequence[ChildRecord]) -> bytes:
+    """The records of one message: one as `encode` gives it, several (the children of a form) as a JSON list of them."""
+    return encode(records[0]) if len(records) == 1 else b"[" + b",".join(map(encode, records)) + b"]"
+
+
+def decode_all(data: bytes, bare: type[str] = str) -> list[ChildRecord]:
+    """What `encode_all` wrote. Errors as `decode`."""
+    if not data.startswith(b"["):
+        return [decode(data, bare)]
+    try:
+        found = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise _error(error) from None
+    return [decode(bytes(one), bare) for one in found]
 
 
 def to_tree(record: ChildRecord) -> dict[str, Any]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, suppress
 
-from hub.adapter import Theirs, Token
+from hub.adapter import Token
 from hub.errors import DeclarationError, RecordError
 from hub.message import Cause
-from hub.model import decode
+from hub.model import decode_all
 from hub.pipeline.link import Link
-from hub.pipeline.reading import Source, from_record, incoming, records
+from hub.pipeline.reading import Source, Unit, from_records, incoming, records
 from hub.seal import Keyring
 from hub.store import Due, Incoming, Newest, Store
 
 At = tuple[int, int]
 """A document and the ordinal of a record in it."""
-Records = Generator[tuple[int, Theirs | RecordError], None, None]
+Records = Generator[tuple[int, Unit], None, None]
 
 
 class Again:
@@ -58,8 +58,9 @@ class Again:
         source = self._source(one.source)
         if source is None:
             raise RecordError("hub.toml has no link of this name any more", row=one.source)
-        record = decode(self.store.record(one.document, one.ordinal), Token)
-        return from_record(source, (one.document, one.ordinal), one.kind, record)
+        kept = decode_all(self.store.record(one.document, one.ordinal), Token)
+        child = self.store.child_of(one.document, one.ordinal) or b""
+        return from_records(source, (one.document, one.ordinal), one.kind, kept, child)
 
     def close(self) -> None:
         """Let go of the document that is open."""
@@ -71,7 +72,7 @@ class Again:
         link = self.links.get(name)
         return Source(link, self.store.identity(name), self.ring) if link is not None else None
 
-    def _theirs(self, link: Link, document: int, ordinal: int) -> Theirs | RecordError:
+    def _theirs(self, link: Link, document: int, ordinal: int) -> Unit:
         """A record as it came. What keeps its document from being read on is what keeps it."""
         if self._stream is None or document != self._document or ordinal < self._next:
             self.close()

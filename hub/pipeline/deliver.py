@@ -12,7 +12,7 @@ from hub.errors import Refused, Unanswered, Unavailable, fault
 from hub.message import Answer, Cause, Each, Message, NotTried, One, Parcel, Sent, Told
 from hub.pipeline.link import Link
 from hub.pipeline.worker import Flow
-from hub.pipeline.writing import Knowing, write
+from hub.pipeline.writing import knowing_of, write
 from hub.queue import Consumer, Delivery
 from hub.store import Claim, Claimed, Outcome
 
@@ -116,7 +116,7 @@ class Deliverer:
             return
         again = {one.parcel.number: one.parcel for one in claims if one.parcel is not None}
         fresh = self._messages([one for one in claims if one.parcel is None], messages)
-        knowing = Knowing({one.number: (one.child, one.carries) for one in claims}, self.flow.store.known)
+        knowing = knowing_of(self.flow.store, self.flow.ring, {one.number: (one.child, one.carries) for one in claims})
         made = write(self.link, self.flow.links, self.flow.ring, fresh, self.flow.mapping, knowing)
         outcomes += made.outcomes
         staged, stopped = self._stage(made.parcels)
@@ -134,7 +134,7 @@ class Deliverer:
         for parcel, answer in zip(ready, answers, strict=True):
             each = answer.answers if isinstance(answer, Each) else [answer] * len(parcel.numbers)
             said += each
-            told = parcel.told or [None] * len(parcel.numbers)
+            told = parcel.told or [[] for _ in parcel.numbers]
             for number, one, knows in zip(parcel.numbers, each, told, strict=True):
                 outcomes.append(self._outcome(number, attempts.get(number, 0) + 1, one, knows))
         self._react(said, claimed.probe)
@@ -183,7 +183,7 @@ class Deliverer:
             self.flow.hook("send.after", len(some))
         return answers
 
-    def _outcome(self, number: int, attempts: int, answer: One, told: Told | None) -> Outcome:
+    def _outcome(self, number: int, attempts: int, answer: One, told: list[Told]) -> Outcome:
         """What an answer means for a message (FLOW: reactions)."""
         if isinstance(answer, Sent):
             return Outcome(number, "sent", receipt=answer.receipt, told=told)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from hub.adapter import Theirs, Token, Tree
+from hub.adapter import Token, Tree
 from hub.errors import DeclarationError, RecordError
 from hub.mapping import Mapping as Mapped
 from hub.mapping.compare import differences
 from hub.message import Cause, Message, Parcel
-from hub.model import decode
+from hub.model import decode_all
 from hub.pipeline.link import Link
-from hub.pipeline.reading import Source, incoming, picked
+from hub.pipeline.reading import Source, Unit, incoming, picked
 from hub.pipeline.writing import write
 from hub.seal import Keyring
 from hub.store import Store
@@ -107,7 +107,7 @@ class Differ:
             if kept is not None:
                 yield one, kept, kept
 
-    def _inward(self, link: Link, number: int, ordinal: int, theirs: Theirs | RecordError) -> _Read:
+    def _inward(self, link: Link, number: int, ordinal: int, theirs: Unit) -> _Read:
         made = incoming(Source(link, self.store.identity(link.name), self.ring), number, ordinal, theirs)
         return _Read(made.body, made.kind, made.failed)
 
@@ -151,20 +151,24 @@ class Differ:
 
     def _fields(self, held: Held, target: str, before: _Read, after: _Read) -> tuple[str, ...]:
         """The paths in which the two trees of theirs differ."""
-        (a, unordered), (b, _) = self._tree(self.old, held, target, before), self._tree(self.new, held, target, after)
+        sooner, later = self._trees(self.old, held, target, before), self._trees(self.new, held, target, after)
         # What only one system understands is not named: whatever stands there may be its names.
         found = {
             path.partition(f"{EXTRAS}.")[0] + EXTRAS if f"{EXTRAS}." in path else path
+            for (a, unordered), (b, _) in zip(sooner, later, strict=False)
             for path in differences(a, b, unordered=unordered)
         }
         return tuple(sorted(found)) or (HEAD,)
 
-    def _tree(self, links: Links, held: Held, target: str, read: _Read) -> tuple[Tree, bool]:
-        """A record as a tree of the target's, and whether the order of its lists means nothing."""
-        record, link = decode(read.body, Token), links[target]
-        mapping = link.writer(links[held.source], read.kind, record)
-        made = mapping.create(record, target, edition=link.edition(record), strict=link.strict)
-        return made.tree, isinstance(mapping, Mapped) and mapping.schema is not None and mapping.schema.unordered
+    def _trees(self, links: Links, held: Held, target: str, read: _Read) -> list[tuple[Tree, bool]]:
+        """A record, or those of a form, as trees of the target's, and whether the order of lists means nothing."""
+        link, found = links[target], []
+        for record in decode_all(read.body, Token):
+            mapping = link.writer(links[held.source], read.kind, record)
+            made = mapping.create(record, target, edition=link.edition(record), strict=link.strict)
+            plain = isinstance(mapping, Mapped) and mapping.schema is not None and mapping.schema.unordered
+            found.append((made.tree, plain))
+        return found
 
 
 __all__ = ["DIFFERS", "HEAD", "READABLE", "REFUSED", "SENT", "WITHHELD", "Differ", "Difference"]

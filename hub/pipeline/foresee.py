@@ -15,7 +15,7 @@ from hub.errors import RecordError
 from hub.message import Cause, Message
 from hub.pipeline.again import Again, At
 from hub.pipeline.link import Link
-from hub.pipeline.writing import Knowing, write
+from hub.pipeline.writing import knowing_of, write
 from hub.seal import Keyring
 from hub.store import Choice, Incoming, Newest, Store
 from hub.store.acts import Standing
@@ -248,7 +248,8 @@ class _Look:
             return _HELD
         mapping = source.mappings.get(message.kind) if source is not None else None
         children = {message.number: (child, mapping.carries or "state")} if mapping is not None else {}
-        made = write(target, self.links, self.ring, [message], self.mapping, Knowing(children, self.store.known))
+        knowing = knowing_of(self.store, self.ring, children)
+        made = write(target, self.links, self.ring, [message], self.mapping, knowing)
         return ("sent", None) if made.parcels else (made.outcomes[0].state, made.outcomes[0].cause)
 
     def walk(self) -> dict[int, tuple[str, Cause | None]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
+from dataclasses import replace
+from hashlib import blake2b
 from typing import NamedTuple
 
 from hub.adapter import Theirs
@@ -16,6 +18,9 @@ from hub.seal import Keyring
 from hub.store import Incoming
 from hub.wire import Document
 from hub.wire.numbers import is_trusted
+
+Unit = Theirs | RecordError | tuple[Theirs, ...]
+"""What is kept as one: a record of theirs, one that cannot be read, or those of a form about several children."""
 
 
 class Source(NamedTuple):
@@ -36,10 +41,11 @@ def read(source: Source, document: Document, number: int, position: int) -> Iter
             yield incoming(source, number, ordinal, theirs)
 
 
-def records(link: Link, document: Document) -> Generator[tuple[int, Theirs | RecordError], None, None]:
-    """Every record of a document as it came, with its ordinal. RecordError: nothing more of it can be read."""
+def records(link: Link, document: Document) -> Generator[tuple[int, Unit], None, None]:
+    """Every record of a document as it came, those of one form together, with its ordinal. RecordError: nothing more of
+    it can be read."""
     try:
-        yield from enumerate(link.adapter.read(document))
+        yield from enumerate(_units(link.adapter.read(document)))
     except DeclarationError as error:  # about the document, such as one file where a folder is needed
         raise RecordError(error.reason) from None
     except (HubError, MemoryError):  # where it is kept, the store cannot be asked now: that is not the document's fault
@@ -48,7 +54,30 @@ def records(link: Link, document: Document) -> Generator[tuple[int, Theirs | Rec
         raise fault(error) from None
 
 
-def picked(link: Link, document: Document, ordinals: Collection[int]) -> Iterator[tuple[int, Theirs | RecordError]]:
+def _units(found: Iterator[Theirs | RecordError]) -> Iterator[Unit]:
+    held: list[Theirs] = []
+    try:
+        for one in found:
+            if held and (isinstance(one, RecordError) or one.group != held[0].group):
+                yield _unit(held)
+                held = []
+            if isinstance(one, Theirs) and one.group:
+                held.append(one)
+            else:
+                yield one
+    except RecordError:  # what came before it is whole
+        if held:
+            yield _unit(held)
+        raise
+    if held:
+        yield _unit(held)
+
+
+def _unit(held: list[Theirs]) -> Unit:
+    return held[0] if len(held) == 1 else tuple(held)
+
+
+def picked(link: Link, document: Document, ordinals: Collection[int]) -> Iterator[tuple[int, Unit]]:
     """Some records of a document as they came, read again, in order. RecordError: nothing more of it can be read."""
     wanted = set(ordinals)
     for ordinal, theirs in records(link, document):
@@ -65,15 +94,43 @@ def read_again(source: Source, document: Document, number: int, ordinals: Collec
         yield incoming(source, number, ordinal, theirs)
 
 
-def from_record(source: Source, at: tuple[int, int], kind: str, record: ChildRecord) -> Incoming:
-    """A record of ours, edited, as the store takes it. at: document and ordinal. kind: of theirs. RecordError when no
-    mapping of the source reads that kind."""
-    own = record.source.id if record.source else ""
-    theirs = Theirs(kind, own if isinstance(own, str) else "", {}, {}, "", "")
-    return _mapped(source, at, source.link.reader(theirs), theirs, record, [])
+def from_records(source: Source, at: tuple[int, int], kind: str, kept: Sequence[ChildRecord], form: bytes) -> Incoming:
+    """A record of ours, or those of a form, as the store takes them: edited, or to be sent anew. at: document and
+    ordinal; kind: of theirs; form: the key of a form. RecordError when no mapping of the source reads that kind."""
+    made = []
+    for record in kept:
+        own = record.source.id if record.source else ""
+        theirs = Theirs(kind, own if isinstance(own, str) else "", {}, {}, "", "")
+        made.append(_mapped(source, at, source.link.reader(theirs), theirs, record, []))
+    return _joined(made, form)
 
 
-def incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
+def incoming(source: Source, number: int, ordinal: int, unit: Unit) -> Incoming:
+    """One record of a document, or those of a form, mapped inward under today's mapping; failed when it cannot be."""
+    if not isinstance(unit, tuple):
+        return _incoming(source, number, ordinal, unit)
+    made = [_incoming(source, number, ordinal, one) for one in unit]
+    return _joined(made, source.ring.name("form", source.identity, unit[0].group))
+
+
+def _joined(made: Sequence[Incoming], form: bytes) -> Incoming:
+    """The records of a form as one: it stands in line for each of its children. It failed if one of them did."""
+    if len(made) == 1:
+        return made[0]
+    children = tuple(dict.fromkeys(one.child for one in made))
+    failed = next((one for one in made if one.failed is not None), None)
+    return replace(
+        failed or made[0],
+        child=form,
+        places=tuple(dict.fromkeys([*children, *(place for one in made for place in one.places)])),
+        members=children,
+        digest="" if failed else blake2b("".join(one.digest for one in made).encode(), digest_size=32).hexdigest(),
+        body=b"" if failed else b"[" + b",".join(one.body for one in made) + b"]",
+        findings=() if failed else tuple(dict.fromkeys(cause for one in made for cause in one.findings)),
+    )
+
+
+def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
     """One record of a document, mapped inward under today's mapping; failed when it cannot be.
 
     One that failed stands in line for every id that it is about, both sides of a merge, as far as they can be read.
@@ -171,7 +228,7 @@ __all__ = [
     "Source",
     "child_key",
     "child_name",
-    "from_record",
+    "from_records",
     "incoming",
     "picked",
     "places",

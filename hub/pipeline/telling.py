@@ -37,7 +37,7 @@ def lay(
     had = decode(known.said, Token) if known.said else ChildRecord()
     said = merge(had, record) if changes else record
     if not shared:
-        return said, Told(encode(_bare(said)), b"", [], [], [])
+        return said, Told(known.key, encode(_bare(said)), b"", [], [], [])
     part = _only(said, shared)
     meet = sorted(set(names(said)))
     found = [one for one in known.held if one.name in meet]
@@ -54,7 +54,7 @@ def lay(
         setattr(out, name, getattr(once, name))
     of = list(newest.of) if newest is not None else []
     seen = [(one.name, one.message) for one in found]
-    return out, Told(encode(part), encode(_bare(held)) if meet else b"", meet, of, seen)
+    return out, Told(known.key, encode(part), encode(_bare(held)) if meet else b"", meet, of, seen)
 
 
 def _only(record: ChildRecord, shared: tuple[str, ...]) -> ChildRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,14 +15,14 @@ import msgspec
 
 from hub.adapter import Theirs, Token, Tree
 from hub.errors import RecordError, fault
-from hub.mapping import AnyMapping
+from hub.mapping import AnyMapping, Created, Finding
 from hub.message import Cause, Message, Parcel, Told
-from hub.model import ChildRecord, decode
+from hub.model import ChildRecord, decode_all
 from hub.pipeline.link import Link
-from hub.pipeline.reading import places
+from hub.pipeline.reading import child_name, places
 from hub.pipeline.telling import lay
 from hub.seal import KeyMissing, Keyring, SealError
-from hub.store import Known, Outcome
+from hub.store import Known, Outcome, Store
 
 T = TypeVar("T")
 NOTHING = Cause("outward", "the mapping leaves nothing of this record to send")
@@ -40,26 +41,38 @@ class Made:
 @dataclass
 class _Piece:
     message: Message
-    theirs: Theirs
+    theirs: list[Theirs]
     account: str
-    told: Told | None
+    told: list[Told]
 
 
 class Knowing(NamedTuple):
     """How to learn what a target knows. children: by the number of a message, its child's key and what it carries;
-    read: `hub.store.Store.known`."""
+    child: the key of the child of one record of a form; read: `hub.store.Store.known`."""
 
     children: Mapping[int, tuple[int, str]]
+    child: Callable[[str, ChildRecord], int]
     read: Callable[[str, list[tuple[int, list[bytes]]]], list[Known]]
+
+
+def knowing_of(store: Store, ring: Keyring, children: Mapping[int, tuple[int, str]]) -> Knowing:
+    """What a store's targets know. children: as in `Knowing`."""
+
+    def child(source: str, record: ChildRecord) -> int:
+        own = record.source.id if record.source else ""
+        name = child_name(ring, store.identity(source), str(own))
+        return store.children([name]).get(name, 0)
+
+    return Knowing(children, child, store.known)
 
 
 class _Opened(NamedTuple):
     message: Message
-    record: ChildRecord
-    mapping: AnyMapping
+    records: list[ChildRecord]
+    mappings: list[AnyMapping]
 
 
-_Knows = dict[int, Callable[..., tuple[ChildRecord, Told]]]
+_Knows = dict[tuple[int, int], Callable[..., tuple[ChildRecord, Told]]]
 
 
 def write(
@@ -80,7 +93,7 @@ def write(
     knows = _knows(target, ring, opened, known)
     pieces = []
     for piece in _each(made, ((one.message, partial(_piece, target, one, knows)) for one in opened)):
-        if piece.theirs.tree.keys() - {"id"}:  # more than whom it is about
+        if piece.theirs:
             pieces.append(piece)
         else:
             made.outcomes.append(Outcome(piece.message.number, "withheld", cause=NOTHING, told=piece.told))
@@ -112,58 +125,72 @@ def _parked(message: Message, error: RecordError | SealError) -> Outcome:
 
 
 def _open(target: Link, sources: dict[str, Link], ring: Keyring, message: Message) -> _Opened:
-    record = decode(message.body(ring), Token)
-    return _Opened(message, record, target.writer(sources.get(message.source), message.kind, record))
+    kept = decode_all(message.body(ring), Token)
+    return _Opened(message, kept, [target.writer(sources.get(message.source), message.kind, one) for one in kept])
 
 
 def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | None) -> _Knows:
-    """What the target knows of the child of each message that has to be laid onto that."""
+    """How each record of a message is laid onto what the target knows of its child, for those for which that counts."""
     if known is None:
         return {}
     found: _Knows = {}
-    asked: dict[int, tuple[int, list[bytes]]] = {}
+    asked: dict[tuple[int, int], tuple[int, list[bytes]]] = {}
+    shared = target.adapter.shared
     for one in opened:
-        number, shared = one.message.number, target.adapter.shared
+        number = one.message.number
         child, carries = known.children.get(number, (0, "event"))
-        changes = carries == "change" and (bool(shared) or one.mapping.carries == "state")
-        if changes or (shared and carries == "state"):
-            asked[number] = child, list(places(ring, one.record)) if shared else []
-            found[number] = partial(lay, names=partial(places, ring), changes=changes, shared=shared)
+        for n, (record, mapping) in enumerate(zip(one.records, one.mappings, strict=True)):
+            changes = carries == "change" and (bool(shared) or mapping.carries == "state")
+            if changes or (shared and carries == "state"):
+                own = child if len(one.records) == 1 else known.child(one.message.source, record)
+                asked[number, n] = own, list(places(ring, record)) if shared else []
+                found[number, n] = partial(lay, names=partial(places, ring), changes=changes, shared=shared)
     if asked:
-        for number, knows in zip(asked, known.read(target.name, list(asked.values())), strict=True):
-            found[number] = partial(found[number], known=knows)
+        for at, knows in zip(asked, known.read(target.name, list(asked.values())), strict=True):
+            found[at] = partial(found[at], known=knows)
     return found
 
 
 def _piece(target: Link, opened: _Opened, knows: _Knows) -> _Piece:
-    message, record, mapping = opened.message, opened.record, opened.mapping
-    told = None
-    if message.number in knows:
-        record, told = knows[message.number](record)
+    message = opened.message
+    made, accounts, told = [], Counter[tuple[str, str]](), []
+    findings: list[Finding] = []
+    for n, (record, mapping) in enumerate(zip(opened.records, opened.mappings, strict=True)):
+        if (message.number, n) in knows:
+            record, kept = knows[message.number, n](record)
+            told.append(kept)
+        theirs, created = _theirs(target, message, record, mapping)
+        if theirs.tree.keys() - {"id"}:  # more than whom it is about
+            made.append(theirs)
+        accounts.update(created.account)
+        findings += created.findings
+    account = _json.encode(
+        {
+            "account": [[what, path, n] for (what, path), n in sorted(accounts.items())],
+            "findings": [[one.kind, one.row, one.table] for one in findings],
+        }
+    )
+    return _Piece(message, made, account.decode(), told)
+
+
+def _theirs(target: Link, message: Message, record: ChildRecord, mapping: AnyMapping) -> tuple[Theirs, Created]:
     edition = target.edition(record)
     created = mapping.create(record, target.name, edition=edition, strict=target.strict)
     as_of = record.source.as_of if record.source else ""
     head: Tree = {**target.adapter.head(as_of if isinstance(as_of, str) else "", edition), **target.head}
     own = record.source.id if record.source else ""
-    account = _json.encode(
-        {
-            "account": [[what, path, n] for (what, path), n in sorted(created.account.items())],
-            "findings": [[one.kind, one.row, one.table] for one in created.findings],
-        }
-    )
     name = own if isinstance(own, str) else ""
     key, at = message.id.hex(), datetime.now(UTC).isoformat(timespec="seconds")
-    theirs = Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=at, source=message.source)
-    return _Piece(message, theirs, account.decode(), told)
+    return Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=at, source=message.source), created
 
 
 def _runs(pieces: list[_Piece], most: int) -> Iterable[list[_Piece]]:
-    """Pieces that may share a parcel: of one edition and kind, in line order, at most so many."""
+    """Pieces that may share a parcel: of one edition and kind, in line order, at most so many records."""
     run: list[_Piece] = []
     for piece in pieces:
-        last = run[-1].theirs if run else None
-        same = last is not None and (last.edition, last.kind) == (piece.theirs.edition, piece.theirs.kind)
-        if run and (not same or len(run) >= most):
+        last, first = run[-1].theirs[-1] if run else None, piece.theirs[0]
+        same = last is not None and (last.edition, last.kind) == (first.edition, first.kind)
+        if run and (not same or sum(len(one.theirs) for one in (*run, piece)) > most):
             yield run
             run = []
         run.append(piece)
@@ -198,9 +225,9 @@ def _pack(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str, made:
 
 
 def _parcel(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str) -> Parcel:
-    head = pieces[0].theirs.head
+    head = pieces[0].theirs[0].head
     parts: dict[str, list[bytes]] = {}
-    for part, data in target.adapter.write([piece.theirs for piece in pieces], head):
+    for part, data in target.adapter.write([one for piece in pieces for one in piece.theirs], head):
         parts.setdefault(part, []).append(data)
     ids = [piece.message.id for piece in pieces]
     whole = list(parts) in ([""], [])
@@ -237,4 +264,4 @@ def _zip(parts: dict[str, list[bytes]]) -> bytes:
     return out.getvalue()
 
 
-__all__ = ["Knowing", "Made", "write"]
+__all__ = ["Knowing", "Made", "knowing_of", "write"]

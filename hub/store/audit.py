@@ -22,6 +22,7 @@ _LAST = Sql("SELECT f.value FROM fact f WHERE f.name = 'audit' {lock f}")
 _SET_LAST = Sql("UPDATE fact SET value = :value WHERE name = 'audit'")
 _READ_LAST = Sql("SELECT value FROM fact WHERE name = 'audit'")
 _ENTER = Sql("INSERT INTO audit (at, who, act, detail, digest) VALUES (:at, :who, :act, :detail, :digest) RETURNING id")
+_MEMBERS = Sql("SELECT f.form, k.id, k.name FROM member f JOIN key k ON k.id = f.child WHERE f.form {in ids}")
 _BY_NAME = Sql("SELECT id, name FROM key WHERE name {in names bytes}")
 _BY_ID = Sql("SELECT id, name FROM key WHERE id {in ids}")
 _ABOUT = Rows(schema.audit_child, "key", "audit=:entry")
@@ -129,7 +130,10 @@ def _keys(work: Work, children: set[bytes | int]) -> dict[int, bytes]:
     found = {row[0]: bytes(row[1]) for row in rows}
     if set(names) - set(found.values()) or set(ids) - set(found):
         raise DeclarationError("the store does not know one of these children")
-    return found
+    members = work.rows(_MEMBERS, ids=sorted(found)) if found else []
+    for row in members:  # a form's key stands for the children whom it is about
+        found[row.id] = bytes(row.name)
+    return {key: name for key, name in found.items() if key not in {row.form for row in members}}
 
 
 def _children(work: Work, last: int, upto: int) -> dict[int, list[bytes]]:

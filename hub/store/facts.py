@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.errors import HubError
@@ -31,7 +31,8 @@ class Incoming:
     child: 16 bytes, its child key; places: keys of its identifiers besides (16 bytes each). carries: state, change or
     event. digest: of the content, named before it is kept. body: the record as `hub.model.encode` gives it, or theirs
     when `failed` says why it could not be read; plain, sealed by the store. targets: who is owed it. merge: the
-    child key that this record says is superseded by `child`. findings: what went well enough, for the list of causes.
+    child key that this record says is superseded by `child`. members: the keys of the children of a form, whose own
+    key `child` then is. findings: what went well enough, for the list of causes.
     """
 
     ordinal: int
@@ -46,6 +47,7 @@ class Incoming:
     failed: Cause | None = None
     findings: tuple[Cause, ...] = ()
     merge: bytes | None = None
+    members: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Outcome:
     may_arrived: bool = False
     counted: bool = True
     receipt: str = ""
-    told: Told | None = None
+    told: Sequence[Told] = ()
 
 
 @dataclass(frozen=True, slots=True)

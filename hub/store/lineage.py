@@ -12,7 +12,10 @@ from hub.store.statements import Sql
 _KEY = Sql("SELECT id FROM key WHERE name = :name")
 _OF_RECORD = Sql("""SELECT k.name FROM record r JOIN key k ON k.id = r.key
     WHERE r.document = :document AND r.ordinal = :ordinal""")
-_OF_MESSAGES = Sql("SELECT DISTINCT k.name FROM message m JOIN key k ON k.id = m.key WHERE m.number {in numbers}")
+# A form's key stands for the children whom it is about.
+_OF_MESSAGES = Sql("""SELECT DISTINCT k.name FROM message m LEFT JOIN member f ON f.form = m.key
+    JOIN key k ON k.id = coalesce(f.child, m.key) WHERE m.number {in numbers}""")
+_FORMS = Sql("SELECT DISTINCT form FROM member WHERE child {in ids}")
 _INTO = Sql("SELECT alias FROM key WHERE id {in ids} AND alias IS NOT NULL")
 _FROM = Sql("SELECT id FROM key WHERE alias {in ids}")
 _KEYS = Sql("SELECT id, name, version, document, ordinal FROM key WHERE id {in ids}")
@@ -22,7 +25,8 @@ _MESSAGES = Sql("SELECT number, document, ordinal FROM message WHERE key {in ids
 @dataclass(frozen=True, slots=True)
 class Kin:
     """A child. keys: the names (16 bytes) of all keys that were merged into one, by number. numbers: its messages that
-    are kept, in line order. versions: of its records, ever; kept: of those, how many the store still knows."""
+    are kept, in line order. versions: of its records, ever; kept: of those, how many the store still knows. A form
+    about several children counts for each."""
 
     keys: Mapping[int, bytes]
     numbers: list[int]
@@ -57,8 +61,9 @@ def _kin(work: Work, name: bytes) -> Kin | None:
         near = {row[0] for sql in (_INTO, _FROM) for row in work.rows(sql, ids=sorted(fresh))}
         fresh = near - ids
         ids |= fresh
-    keys = work.rows(_KEYS, ids=sorted(ids))
-    messages = work.rows(_MESSAGES, ids=sorted(ids))
+    forms = {row[0] for row in work.rows(_FORMS, ids=sorted(ids))}
+    keys = work.rows(_KEYS, ids=sorted(ids | forms))
+    messages = work.rows(_MESSAGES, ids=sorted(ids | forms))
     records = {(row.document, row.ordinal) for row in (*keys, *messages) if row.document is not None}
-    names = {row.id: bytes(row.name) for row in keys}
+    names = {row.id: bytes(row.name) for row in keys if row.id in ids}
     return Kin(names, [row.number for row in messages], sum(row.version for row in keys), len(records))

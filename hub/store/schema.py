@@ -214,6 +214,14 @@ aside = _table(  # the places of messages that were set aside. passed: a later m
     Index("aside_number", "number"),
     thin=True,
 )
+member = _table(  # the children of a form, which has a key of its own
+    "member",
+    Column("form", BigInteger, nullable=False),
+    Column("child", BigInteger, nullable=False),
+    PrimaryKeyConstraint("child", "form"),
+    Index("member_form", "form"),
+    thin=True,
+)
 told = _table(  # what a target knows of a child, or of whoever bears a number (`hub.store.told`)
     "told",
     Column("target", BigInteger, nullable=False),

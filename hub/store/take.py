@@ -39,6 +39,8 @@ _MESSAGES = Rows(
     "source=:source, published={now}, created={now}, changed={now}",
 )
 _PLACES = Rows(schema.place, "target key number")
+_MEMBERS = Sql("""INSERT INTO member (form, child) SELECT :form, children.value FROM {each children} WHERE true
+    ON CONFLICT (child, form) DO NOTHING""")
 _HEADS = Rows(schema.key, "id version content document ordinal", update=True)
 _FINDINGS = Rows(schema.finding, "document ordinal cause")
 # What lies between an older state and the new one and is not a full state itself must find the older one in force.
@@ -156,6 +158,10 @@ class Taking(Line):
                 rest = {"next": batch.next, "cause": causes[batch.stopped], "done": batch.done}
                 work.run(_POSITION, document=batch.document, unchanged=unchanged, **rest)
             self._keep_records(work, kept, causes)
+            for form in kept:
+                if form.incoming.members:
+                    children = sorted({heads[name].id for name in form.incoming.members})
+                    work.run(_MEMBERS, form=form.head.id, children=children)
             keys = places_of(work, kept, heads)
             messages = self.address(work, where, list(zip(kept, keys, strict=True)), causes, targets) if kept else []
             if len(kept) < len(every):

@@ -97,9 +97,14 @@ class Telling(Line):
         made.message = row.number
         return made
 
-    def tell(self, work: Work, target: int, arrived: Iterable[tuple[int, int, Told]]) -> None:
-        """Keep what messages told that have arrived: number, child and what it is."""
-        for number, child, told in arrived:
+    def children(self, names: Sequence[bytes]) -> dict[bytes, int]:
+        """The numbers of the keys of these names."""
+        return {row.name: row.id for row in self.database.read(lambda work: work.rows(_KEYS, names=sorted(names)))}
+
+    def tell(self, work: Work, target: int, arrived: Iterable[tuple[int, Told]]) -> None:
+        """Keep what messages told that have arrived: number and what it is."""
+        for number, told in arrived:
+            child = told.child
             ids = {row.id: row.name for row in work.rows(_KEYS, names=told.names)} if told.names else {}
             rows = self._rows(work, target, [child, *ids])
             before = rows[child].keys if child in rows else []

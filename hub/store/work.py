@@ -53,8 +53,8 @@ _COUNT = {
 }
 _KEEP = Rows(schema.parcel, "number key numbers suffix token mapping sealed about", "target=:target, created={now}")
 _PREPARED = Rows(schema.message, "number parcel", update=True)
-_OWNED = Sql("""SELECT m.number, m.key, m.attempts, m.crashes, m.lone, m.tried, m.arrived, m.changed, m.published,
-    m.parcel, {now} AS now FROM message m WHERE m.number {in numbers} AND m.target + 0 = :target
+_OWNED = Sql("""SELECT m.number, m.attempts, m.crashes, m.lone, m.tried, m.arrived, m.changed, m.published, m.parcel,
+    {now} AS now FROM message m WHERE m.number {in numbers} AND m.target + 0 = :target
     AND m.owner + 0 = :worker ORDER BY m.number {lock m}""")
 _FINISH = Rows(
     schema.message,
@@ -74,7 +74,7 @@ class _About(msgspec.Struct, array_like=True):
 
     head: bytes
     accounts: list[str]
-    told: list[Told | None] = []
+    told: list[list[Told]] = []
 
 
 class _Found(NamedTuple):
@@ -260,8 +260,7 @@ class Working(Telling):
             ]
             work.many(_ATTEMPTS, tries, worker=worker)
             final = [row.number for row in owned if asked[row.number].state in _FINAL]
-            told = [(row.number, row.key, asked[row.number].told) for row in owned if row.number in final]
-            self.tell(work, link, [(number, key, one) for number, key, one in told if one is not None])
+            self.tell(work, link, [(number, told) for number in final for told in asked[number].told])
             if final:
                 work.run(_PASS, numbers=final)
             return self.publish(work, free(work, final))

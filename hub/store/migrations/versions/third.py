@@ -1,4 +1,4 @@
-"""What targets were told of a child, for those at which a message alone would take something back."""
+"""What targets were told of a child where a message alone would take something back; whom a form is about."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
+    op.create_table(
+        "member",
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("form", "child")),
+        sa.PrimaryKeyConstraint("child", "form"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("member_form", "member", ["form"])
     op.create_table(
         "told",
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("target", "key", "number")),
