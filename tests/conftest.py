@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,10 @@ from tests.nodes import NodeError, Postgres, Rabbit
 Node = TypeVar("Node", Rabbit, Postgres)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A command that a test runs is a new Python: it need not compile the hub again each time, though this one was told to.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("house"), derandomize=True)

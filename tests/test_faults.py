@@ -418,7 +418,7 @@ def acted(report: Report) -> int:
 
 @pytest.mark.parametrize("twin", sorted(TWINS))
 def test_a_hub_broken_on_purpose_turns_it_red(twin: str) -> None:
-    report = Driver(small(22, 6, twin, longest=15)).run()
+    report = Driver(small(22, 6, twin)).run()
     assert FOUND[twin] & {fault.kind for fault in report.verdict.faults}, str(report)
     assert not report.notes, str(report)
 

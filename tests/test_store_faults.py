@@ -38,7 +38,7 @@ from hub.store import (
     work,
 )
 from hub.store.migrations import NEWEST
-from hub.store.schema import metadata
+from hub.store.schema import whole
 from hub.store.statements import Sql, array, listed
 from hub.wire import Document
 from tests.nodes import Postgres
@@ -191,7 +191,7 @@ def test_a_network_file_system_is_known(tmp_path: Path) -> None:
 def test_the_migrations_make_the_tables_that_the_store_expects(council: Council) -> None:
     with council.store.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, whole()) == []
         assert context.get_current_revision() == NEWEST
 
 

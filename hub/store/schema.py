@@ -6,6 +6,8 @@ hold open messages only, so that claiming costs the same however many were sent 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -25,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData()
+_later: list[Callable[[], object]] = []
+"""What only one database knows: SQLAlchemy imports the whole of a dialect to take a word of it."""
 _Whole = BigInteger().with_variant(Integer(), "sqlite")
 NUMBERS = Sequence("message_number", metadata=metadata)
 """Places in line on PostgreSQL; SQLite counts in the row `number` of `fact`."""
@@ -54,7 +58,22 @@ def _time(name: str) -> Column[float]:
 def _table(name: str, *parts: SchemaItem, thin: bool = False) -> Table:
     """thin: on SQLite nothing but its primary key's index."""
     counted = any(getattr(part, "autoincrement", 0) is True for part in parts)
-    return Table(name, metadata, *parts, sqlite_autoincrement=counted, sqlite_with_rowid=not thin)
+    made = Table(name, metadata, *parts)
+    _later.append(lambda: made.kwargs.update(sqlite_autoincrement=counted, sqlite_with_rowid=not thin))
+    return made
+
+
+def _partial(table: Table, name: str, *columns: str, where: str) -> None:
+    """An index of the rows for which this is true."""
+    held = [table.c[column] for column in columns]
+    _later.append(lambda: Index(name, *held, sqlite_where=text(where), postgresql_where=text(where)))
+
+
+def whole() -> MetaData:
+    """All that there is. Who only asks the store needs no more of a table than its columns."""
+    while _later:
+        _later.pop(0)()
+    return metadata
 
 
 link = _table(
@@ -106,7 +125,6 @@ document = _table(
     _flag("done"),
     _int("unchanged"),
     Column("cause", BigInteger),
-    Index("document_unread", "link", "id", sqlite_where=text("NOT done"), postgresql_where=text("NOT done")),
 )
 chunk = _table(
     "chunk",
@@ -125,7 +143,6 @@ key = _table(  # of children and of identifiers; the head is the last record kep
     Column("document", BigInteger),
     Column("ordinal", BigInteger),
     Column("alias", BigInteger),  # the key that it was merged into
-    Index("key_merged", "alias", sqlite_where=text("alias IS NOT NULL"), postgresql_where=text("alias IS NOT NULL")),
 )
 record = _table(
     "record",
@@ -247,7 +264,6 @@ run = _table(  # a replay: a frozen set of messages, or of children's newest rec
     _time("paced"),
     _time("created"),
     Column("ended", Double),
-    Index("run_open", "id", sqlite_where=text("ended IS NULL"), postgresql_where=text("ended IS NULL")),
 )
 run_item = _table(
     "run_item",
@@ -260,12 +276,6 @@ run_item = _table(
     _text("note"),
     PrimaryKeyConstraint("run", "n"),
     Index("run_item_state", "run", "state", "n"),
-    Index(
-        "run_item_open",
-        "number",
-        sqlite_where=text("state IN ('frozen', 'released')"),
-        postgresql_where=text("state IN ('frozen', 'released')"),
-    ),
 )
 attempt = _table(
     "attempt",
@@ -299,7 +309,6 @@ cause = _table(
     *(_text(part) for part in ("stage", "reason", "row_name", "table_name", "target", "answer")),
     _time("first"),
     _flag("told"),  # to whom it concerns
-    Index("cause_new", "id", sqlite_where=text("NOT told"), postgresql_where=text("NOT told")),
 )
 junk = _table("junk", _id(), _time("at"), _text("target"), _text("reason"), _text("sha256"))
 mapping_set = _table("mapping_set", _id(), _text("digest"), _time("since"))
@@ -315,14 +324,16 @@ audit_child = _table(  # the children whom an act was about
 fact = _table("fact", Column("name", Text, primary_key=True), _text("value"))
 
 
-def _open(name: str, *columns: str, where: str) -> Index:
-    condition = text(where)
-    return Index(name, *(message.c[column] for column in columns), sqlite_where=condition, postgresql_where=condition)
-
-
-_open("message_line", "target", "state", "published", where="ended IS NULL")
-_open("message_due", "due", where="state = 'waiting'")
-_open("message_owner", "owner", where="state = 'sending'")
-_open("message_parcel", "parcel", where="ended IS NULL AND parcel IS NOT NULL")
-_open("message_cause", "cause", "key", "state", "number", "changed", where="ended IS NULL AND cause IS NOT NULL")
+_partial(document, "document_unread", "link", "id", where="NOT done")
+_partial(key, "key_merged", "alias", where="alias IS NOT NULL")
+_partial(run, "run_open", "id", where="ended IS NULL")
+_partial(run_item, "run_item_open", "number", where="state IN ('frozen', 'released')")
+_partial(cause, "cause_new", "id", where="NOT told")
+_partial(message, "message_line", "target", "state", "published", where="ended IS NULL")
+_partial(message, "message_due", "due", where="state = 'waiting'")
+_partial(message, "message_owner", "owner", where="state = 'sending'")
+_partial(message, "message_parcel", "parcel", where="ended IS NULL AND parcel IS NOT NULL")
+_partial(
+    message, "message_cause", "cause", "key", "state", "number", "changed", where="ended IS NULL AND cause IS NOT NULL"
+)
 Index("message_child", message.c.key, message.c.target, message.c.number)

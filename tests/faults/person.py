@@ -85,6 +85,8 @@ class Person:
             found = do()
         except DeclarationError as error:
             found = Found([f"{what} refused"], refused={0: error.reason})
+        found.hits += sorted(set(twins.BROKE))
+        twins.BROKE.clear()
         self.log.add(id=mark, at=time.time(), flight=flight, **vars(found))
 
     def go_on(self, every: float, mends: float, likes: Sequence[str]) -> None:

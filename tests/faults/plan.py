@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from tests.faults.case import Verdict
+from tests.faults.twins import DROPPED, OVERTAKES
 
 STEPS = (
     *(f"T{step}.{side}" for step in range(1, 8) for side in ("before-commit", "after-commit")),
@@ -16,8 +17,8 @@ T7 = ("T7.before-commit", "T7.after-commit")
 TWIN_STEPS = ("send.before", "send.after", "T2.after-commit", "T5.before-commit")
 """Where the twins' workers die: few places, for a twin is to be found out soon."""
 TWIN_ACTS = {
-    "blind-restore": (("set_aside", "waver"), "restore", 6),
-    "cancel-drops": (("replay", "steer"), "cancel that found some frozen", 3),
+    "blind-restore": (("set_aside", "waver"), OVERTAKES, 1),
+    "cancel-drops": (("replay", "steer"), DROPPED, 1),
 }
 """What a person does when one of its acts is what is broken: the acts, which of them is wanted, and how often."""
 ACTS = (
@@ -79,8 +80,11 @@ class Plan:
         return {**steps, "pause": self.pauses, **told, "mapping sets changed": self.each}
 
 
-def small(seed: int, seconds: float, twin: str = "", *, each: int = 1, longest: float = 60.0) -> Plan:
-    """A plan for SQLite in one process, of the hub or of a twin."""
+def small(seed: int, seconds: float, twin: str = "", *, each: int = 1, longest: float = 180.0) -> Plan:
+    """A plan for SQLite in one process, of the hub or of a twin.
+
+    A twin is let run until it broke what it breaks, which `longest` must not cut short on a slow machine.
+    """
     plan = Plan(seed, seconds, longest, each=each, pauses=2 * each, workers=1, lease=3.0, people=12, twin=twin)
     plan = replace(plan, every=0.2, mends=20.0)
     if not twin:

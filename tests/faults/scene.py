@@ -114,7 +114,7 @@ class Scene:
 
         asked: it is talked to over pipes; what it says besides is still in the file.
         """
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with output.open("ab") as out:
             return subprocess.Popen(
                 [sys.executable, "-m", *command],

@@ -12,6 +12,10 @@ from hub.store.database import Work
 from hub.store.line import free
 from hub.store.statements import Sql
 
+OVERTAKES, DROPPED = "restore of what a later one passed", "cancel that dropped what can be read"
+BROKE: list[str] = []
+"""What a twin broke in this process that the oracle cannot miss, where only some acts break anything."""
+
 
 def mark_before_send() -> None:
     """What is sent is recorded as sent before it goes: a worker that dies in between loses it."""
@@ -56,11 +60,14 @@ def content_only_id() -> None:
 
 def blind_restore() -> None:
     """What was set aside comes back into line though a later one was sent, or is being sent: it overtakes."""
-    aside._PASSED = Sql(f"{aside._PASSED.text} AND 1 = 0")
-    why_not = Store._why_not
+    passed, why_not = aside._PASSED, Store._why_not
+    aside._PASSED = Sql(f"{passed.text} AND 1 = 0")
 
     def blind(self: Store, work: Work, row: Any, places: Sequence[tuple[int, int]]) -> str:
-        return why_not(self, work, row, ())
+        said = why_not(self, work, row, ())
+        if not said and work.rows(passed, numbers=[row.number]):
+            BROKE.append(OVERTAKES)
+        return said
 
     Store._why_not = blind  # type: ignore[method-assign]
 
@@ -73,6 +80,8 @@ def cancel_drops() -> None:
         frozen = [row.number for row in work.rows(_FROZEN, run=run)]
         cancel(self, work, run, latest)
         if frozen:
+            if any(not row.failed for row in work.rows(_READ, numbers=frozen)):
+                BROKE.append(DROPPED)
             work.run(_DROP, numbers=frozen)
             free(work, frozen)
 
@@ -81,6 +90,8 @@ def cancel_drops() -> None:
 
 _FROZEN = Sql("""SELECT i.number FROM run_item i JOIN message m ON m.number = i.number
     WHERE i.run = :run AND i.state = 'frozen' AND m.state = 'parked'""")
+_READ = Sql("""SELECT r.failed FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
+    WHERE m.number {in numbers}""")
 _DROP = Sql("UPDATE message SET state = 'sent', ended = {now} WHERE number {in numbers}")
 
 TWINS: dict[str, Callable[[], None]] = {

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from hub.store.schema import metadata
+from hub.store.schema import whole
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=whole(),
     transaction_per_migration=True,
     render_as_batch=True,
 )
