@@ -14,7 +14,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from hub import store as stores
 from hub.adapter import Theirs, find
 from hub.cli import main
 from hub.connect import Connection
@@ -25,6 +24,7 @@ from hub.model import digest, encode
 from hub.seal import Keyring, new_ring
 from hub.store import Incoming, Store
 from hub.wire import Document
+from tests.stores import upgraded
 
 ROOT = Path(__file__).resolve().parent.parent
 INDEX = ROOT / "tests" / "samples" / "contactpoint" / "index.xml"
@@ -109,7 +109,7 @@ class Council:
         self.url = store.replace("///", f"///{folder}/") if store.startswith("sqlite") else store
         for name in ("in/index", "out/ours"):
             (folder / name).mkdir(parents=True)
-        stores.upgrade(self.url)
+        upgraded(self.url)
 
     @property
     def ring(self) -> Keyring:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count
@@ -33,6 +35,24 @@ DO $$ DECLARE made text; BEGIN
 END $$"""
 
 
+def upgraded(url: str) -> str:
+    """The same URL, the tables made: SQLite's file is a copy of one that was made once, which is much faster."""
+    kind, _, place = url.partition(":///")
+    if kind == "sqlite":
+        shutil.copy(_template(), place)
+    else:
+        Store.upgrade(url)
+    return url
+
+
+@cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="hub-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Store.upgrade(f"sqlite:///{folder / 'template.db'}")
+    return folder / "template.db"
+
+
 class Places:
     """Empty stores: copies of one file, and one database that is emptied each time, which is faster than a new one."""
 
@@ -43,17 +63,10 @@ class Places:
         """The URL of a store that nobody used."""
         if kind == "sqlite":
             place = self.folder / f"{next(self._count)}.db"
-            shutil.copy(self._sqlite(), place)
-            return f"sqlite:///{place}"
+            return upgraded(f"sqlite:///{place}")
         url = self._postgresql()
         self.postgres.sql(CLEAN, url.rpartition("/")[2])
         return url
-
-    @cache  # noqa: B019 - lives as long as the session
-    def _sqlite(self) -> Path:
-        place = self.folder / "template.db"
-        Store.upgrade(f"sqlite:///{place}")
-        return place
 
     @cache  # noqa: B019 - lives as long as the session
     def _postgresql(self) -> str:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.commands import calls
+
 CANARY = "Zanzibarcanary"
 COMMAND = [sys.executable, "-c", "import sys; sys.argv[0] = 'ics-hub'; from hub.cli import main; main()"]
 
@@ -30,9 +32,8 @@ def run(root: Path, tmp_path: Path) -> Callable[..., Ran]:
 
     def call(*words: str | Path, stdin: bytes = b"") -> Ran:
         environment = {**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
-        command = [*COMMAND, *map(str, words)]
-        ran = subprocess.run(command, cwd=tmp_path, env=environment, input=stdin, capture_output=True, check=False)
-        said = Ran(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+        ran = calls().call([*map(str, words)], tmp_path, environment, stdin)
+        said = Ran(ran.code, ran.out.decode(), ran.err.decode())
         assert "Traceback" not in said.err, said.err
         return said
 

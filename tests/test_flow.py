@@ -16,8 +16,8 @@ from hub.config.build import build
 from hub.errors import DeclarationError
 from hub.pipeline import Hub
 from hub.seal import new_ring
-from hub.store import Store
 from hub.wire import Document
+from tests.stores import upgraded
 
 SAMPLES = Path(__file__).parent / "samples"
 CENSUS = SAMPLES / "cin_census" / "northshire-2025.xml"
@@ -64,7 +64,7 @@ def home(tmp_path: Path) -> Path:
     keys.chmod(0o600)
     for folder in ("in/ics", "out/safeguarding", "out/index", "out/ours"):
         (tmp_path / folder).mkdir(parents=True)
-    Store.upgrade(f"sqlite:///{tmp_path / 'hub.db'}")
+    upgraded(f"sqlite:///{tmp_path / 'hub.db'}")
     return tmp_path
 
 

@@ -18,7 +18,9 @@ from hub.config import load
 from hub.queue import RabbitQueue
 from hub.seal import new_ring
 from hub.store import Store
+from tests.commands import Ran, calls
 from tests.nodes import Postgres, Rabbit
+from tests.stores import upgraded
 from tests.strangers import DEADLY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,17 +46,10 @@ class Home:
         (folder / "keys.toml").chmod(0o600)
         for name in ("in", "out", "other"):
             (folder / name).mkdir()
-        Store.upgrade(load(folder / "hub.toml").store)
+        upgraded(load(folder / "hub.toml").store)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+    def run(self, *arguments: str) -> Ran:
+        return calls().call([*arguments], self.folder, self.environment())
 
     def start(self) -> subprocess.Popen[bytes]:
         with open(self.folder / f"log{len(self.processes)}", "wb") as log:
@@ -131,10 +126,10 @@ def test_a_record_that_kills_the_process_harms_no_other(tmp_path: Path, homes: l
     homes.append(home)
     home.drop("1.jsonl", [child(f"c{n}", DEADLY if n == 50 else "Ada") for n in range(100)])
     deaths = 0
-    while (ran := home.run("run", "--once")).returncode == 9:
+    while (ran := home.run("run", "--once")).code == 9:
         deaths += 1
         assert deaths < 10
-    assert ran.returncode == 1
+    assert ran.code == 1
     assert deaths == 4, "once among the others, three times alone"
     assert sorted(one["source"]["id"] for one in home.sent()) == sorted(f"c{n}" for n in range(100) if n != 50)  # type: ignore[index]
     home.drop("2.jsonl", [{**child("c7", year=2016)}])
@@ -157,7 +152,7 @@ def test_a_later_message_waits_behind_the_one_that_kills(tmp_path: Path, homes: 
     for one in (first, second):
         one["person"]["identifiers"] = [{"id": "i1", "system": "nhs", "value": "9999001009"}]  # type: ignore[index]
     home.drop("1.jsonl", [first, second, child("c")])
-    while home.run("run", "--once").returncode == 9:
+    while home.run("run", "--once").code == 9:
         pass
     assert [one["source"]["id"] for one in home.sent()] == ["c"]  # type: ignore[index]
     store = home.open_store()
@@ -196,7 +191,7 @@ def test_a_program_is_told_once_of_each_new_cause(tmp_path: Path, homes: list[Ho
     homes.append(home)
     for n in range(3):
         home.drop(f"{n}.jsonl", [child(f"bad{n}", year=99999), child(f"good{n}")])
-        assert home.run("run", "--once").returncode == 1
+        assert home.run("run", "--once").code == 1
     told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
     assert [one["stage"] for one in told] == ["inward"]
     assert len(home.sent()) == 3
@@ -229,8 +224,8 @@ def test_no_value_of_a_record_is_anywhere_outside_the_seal(
     home.start()
     time.sleep(3)
     commands = (["status"], ["failures"], ["trace", "1"], ["failures", "show", "1"], ["doctor"])
-    printed = b"".join(ran.stdout + ran.stderr for ran in (home.run(*one) for one in commands))
-    printed += b"".join(ran.stdout + ran.stderr for ran in (home.run(*one, "--json") for one in commands))
+    printed = b"".join(ran.out + ran.err for ran in (home.run(*one) for one in commands))
+    printed += b"".join(ran.out + ran.err for ran in (home.run(*one, "--json") for one in commands))
     home.stop()
     postgres.sql("CHECKPOINT")
     assert home.logs()
@@ -270,7 +265,7 @@ def test_a_record_put_into_another_message_on_the_broker_is_not_sent(
     url = load(home.folder / "hub.toml").queue
     (home.folder / "out").rename(home.folder / "away")
     home.drop("1.jsonl", [child("a"), child("b", "Berta")])
-    assert home.run("run", "--once").returncode == 1
+    assert home.run("run", "--once").code == 1
     store = home.open_store()
     first, second = store.body([1, 2])
     store.close()
@@ -284,5 +279,5 @@ def test_a_record_put_into_another_message_on_the_broker_is_not_sent(
     assert queue.publish(swapped) == 2
     assert queue.flush(30)
     queue.close()
-    assert home.run("run", "--once").returncode == 0
+    assert home.run("run", "--once").code == 0
     assert [one["person"]["names"][0]["given"] for one in home.sent()] == ["Ada", "Berta"]  # type: ignore[index]

@@ -21,6 +21,7 @@ from hub.adapter import Theirs, find
 from hub.mapping import load
 from hub.model import to_tree
 from hub.wire import Document
+from tests.commands import Calls
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_MODULE = 350
@@ -31,6 +32,8 @@ IMPURE = {
     "asyncio", "http", "logging", "multiprocessing", "os", "pathlib", "random", "shutil", "socket", "sqlite3", "ssl",
     "subprocess", "sys", "tempfile", "threading", "time", "urllib",
 }  # fmt: skip
+AS_INSTALLED = ["README.md"]
+"""Where each `ics-hub` is started as a user starts it; elsewhere it is called as `tests.commands` says."""
 DOCS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
@@ -227,20 +230,33 @@ def shown(output: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A copy of the tree to run documented commands in, and the environment for them."""
     place = tmp_path_factory.mktemp("readme")
     copy = place / "ics-hub"
     ignore = shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__", ".hypothesis", "build", "dist")
     shutil.copytree(ROOT, copy, ignore=ignore)
-    (copy / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     command = place / "bin" / "ics-hub"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from hub.cli import main; main()" "$@"\n', "utf-8")
     command.chmod(0o755)
     path = f"{command.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     terminal = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
-    return copy, {**os.environ, **terminal, "PATH": path, "PYTHONPATH": str(copy)}
+    parent = Calls(copy)
+    calling(place / "calling", parent)
+    yield copy, {**os.environ, **terminal, "PATH": path, "PYTHONPATH": str(copy)}
+    parent.close()
+
+
+def calling(place: Path, parent: Calls) -> None:
+    """An environment like this one whose `ics-hub` calls a parent that has everything imported."""
+    (place / "bin").mkdir(parents=True)
+    for folder, left_out in (("", {"bin"}), ("bin", {"ics-hub", "activate"})):
+        for one in Path(sys.prefix, folder).iterdir():
+            if one.name not in left_out:
+                (place / folder / one.name).symlink_to(one)
+    parent.program(place / "bin" / "ics-hub")
+    (place / "bin" / "activate").write_text(f"PATH='{place / 'bin'}':$PATH\n", "utf-8")
 
 
 def run(command: list[str], place: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -258,6 +274,9 @@ def run(command: list[str], place: Path, environment: dict[str, str]) -> tuple[i
 @pytest.mark.parametrize("file", [file for file in DOCS if commands(file)])
 def test_the_commands_of_the_documentation_run(file: str, bench: tuple[Path, dict[str, str]]) -> None:
     copy, environment = bench
+    entered = Path(sys.prefix) if file in AS_INSTALLED else copy.parent / "calling"
+    (copy / ".venv").unlink(missing_ok=True)
+    (copy / ".venv").symlink_to(entered, target_is_directory=True)
     mark = "@@ next @@"
     asked = commands(file)
     script = "".join(f"{command}\nprintf '\\n%s\\n' '{mark}'\n" for command, _ in asked)

@@ -22,6 +22,7 @@ from hub.seal import new_ring
 from hub.store import Store
 from hub.wire import Document
 from tests.nodes import Postgres
+from tests.stores import upgraded
 
 HEAD = """[hub]
 store = "{store}"
@@ -61,7 +62,7 @@ class Home:
         (folder / "keys.toml").chmod(0o600)
         for name, overlay in (("hub", "northshire"), ("other", "other")):
             (folder / f"{name}.toml").write_text(HEAD.format(store=store, overlay=overlay))
-        Store.upgrade(load(folder / "hub.toml").store)
+        upgraded(load(folder / "hub.toml").store)
 
     def reads(self, code: str, ours: str = "2", overlay: str = "northshire") -> None:
         """The council's table reads one more code."""
