@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -149,6 +152,16 @@ class Council:
         sys.stderr.flush()
         os._exit(code or 0)
 
+    def become(self, make: Callable[[Any], None]) -> None:
+        """What `make` makes of a council as this one, done once in a process: later ones are copies of its folder."""
+        done = _MADE.get(make)
+        if done is None:
+            make(self)
+            _MADE[make] = shutil.copytree(self.folder, Path(_kept(), str(len(_MADE))))
+        else:
+            shutil.rmtree(self.folder)
+            shutil.copytree(done, self.folder)
+
     def change(self, old: str, new: str) -> None:
         """Edit hub.toml."""
         text = self.toml.read_text("utf-8")
@@ -182,6 +195,17 @@ class Council:
             taken = store.take(worker, link, document, 0, batch, done=True)
             store.dismiss(worker)
             return [message.number for message in taken.messages]
+
+
+_MADE: dict[Callable[[Any], None], Path] = {}
+
+
+@cache
+def _kept() -> str:
+    """A folder for as long as this process lives."""
+    folder = tempfile.mkdtemp(prefix="hub-council-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def spoiled() -> bytes:

@@ -169,9 +169,13 @@ def test_children_that_were_merged_are_followed_both_ways(store: Store, council:
 def hub(tmp_path: Path) -> councils.Council:
     """Five children sent to two targets, and two of whom nothing could be read."""
     made = councils.Council(tmp_path)
+    made.become(_trouble)
+    return made
+
+
+def _trouble(made: councils.Council) -> None:
     made.drop(spoiled())
     assert made.call("run", "--once").code == 1
-    return made
 
 
 def told(hub: councils.Council, *words: str) -> Any:

@@ -24,10 +24,14 @@ def council(tmp_path: Path) -> Council:
 @pytest.fixture
 def troubled(council: Council) -> Council:
     """Two of seven records cannot be read, and one target refuses everything: 5 sent, 2 + 2 + 5 parked."""
+    council.become(_trouble)
+    return council
+
+
+def _trouble(council: Council) -> None:
     council.drop(spoiled())
     (council.folder / "mood").write_text("refuse")
     assert council.call("run", "--once").code == 1
-    return council
 
 
 def told(council: Council, *words: str) -> list[dict[str, object]] | dict[str, object]:

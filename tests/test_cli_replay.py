@@ -62,19 +62,27 @@ class Watched(Council):
 @pytest.fixture
 def troubled(council: Council) -> Council:
     """Three children whose gender the table has not, to two targets: 6 parked messages of one cause; 8 sent."""
+    council.become(_trouble)
+    return council
+
+
+def _trouble(council: Council) -> None:
     council.drop(spoiled(f"{CANARY}Y", f"{CANARY}Y", f"{CANARY}Y"))
     assert council.call("run", "--once").code == 1
-    return council
 
 
 @pytest.fixture
 def refused(council: Council) -> Council:
     """A target that wants none of seven."""
+    council.become(_refuse)
+    return council
+
+
+def _refuse(council: Council) -> None:
     (council.folder / "mood").write_text("refuse")
     council.drop(spoiled())
     assert council.call("run", "--once").code == 1
     (council.folder / "mood").unlink()
-    return council
 
 
 @contextmanager

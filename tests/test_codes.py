@@ -47,9 +47,13 @@ def council(tmp_path: Path) -> Council:
 @pytest.fixture
 def troubled(council: Council) -> Council:
     """Three children that the table cannot read, two of them for the same word."""
+    council.become(_trouble)
+    return council
+
+
+def _trouble(council: Council) -> None:
     council.drop(spoiled(f"{CANARY}Y", "Femal", f"{CANARY}Y"))
     assert council.call("run", "--once").code == 1
-    return council
 
 
 def file(council: Council, table: str = TABLE, folder: str = "northshire") -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hub import adapter as adapters
 from hub.cli.show import console, grid
-from hub.coverage import state, system
+from hub.coverage import System, state, system
 from hub.errors import DeclarationError
 from hub.mapping import Mapping, account, declare, load
 from hub.mapping.bind import leaf_rows
@@ -93,7 +93,7 @@ def leaf(adapter: str, path: str, overlays: Sequence[Path]) -> list[dict[str, An
     """All about a field, or each below a part: meaning, codes, the rows of this adapter, and who else carries it."""
     mappings = _mappings(adapter, overlays)
     specs = rows(adapter, overlays)
-    others = [system(name) for name in adapters.shipped() if name != adapter and _loads(name)]
+    others = [known for name in adapters.shipped() if name != adapter and (known := _system(name))]
     told = []
     for one in _found(path):
         held = set(_rows_of(mappings, one.path))
@@ -127,12 +127,12 @@ def _rows_of(mappings: list[Mapping], path: str) -> Iterator[tuple[str, str]]:
                     yield row.scope.name, row.key
 
 
-def _loads(name: str) -> bool:
+def _system(name: str) -> System | None:
+    """What an adapter's mappings know; None where they do not load."""
     try:
-        load(name)
+        return system(name)
     except DeclarationError:
-        return False
-    return True
+        return None
 
 
 def print_rows(found: list[dict[str, str]]) -> None:
