@@ -1,5 +1,18 @@
 """The canonical record: what the hub knows of a child, with the meaning of every field, merging and code lists."""
 
+from hub.model.caf import (
+    Caf,
+    CafAction,
+    CafAim,
+    CafAnswer,
+    CafAssessor,
+    CafChecklist,
+    CafConsent,
+    CafElement,
+    CafReview,
+    CafSignature,
+    Present,
+)
 from hub.model.care import (
     Care,
     CareEpisode,
@@ -44,15 +57,9 @@ from hub.model.record import ChildRecord, Merge, Source
 from hub.model.services import Involvement, Organisation, Professional, Service, ServiceConsent
 from hub.model.shape import Field, LeafPath, fields, leaves, lists, structs
 from hub.model.support import (
-    Caf,
-    CafAction,
-    CafConsent,
-    CafElement,
-    CafReview,
     Consent,
     EarlyHelp,
     Event,
-    Present,
     View,
 )
 from hub.model.three import merge3
@@ -98,9 +105,14 @@ __all__ = [
     "Birth",
     "Caf",
     "CafAction",
+    "CafAim",
+    "CafAnswer",
+    "CafAssessor",
+    "CafChecklist",
     "CafConsent",
     "CafElement",
     "CafReview",
+    "CafSignature",
     "Care",
     "CareEpisode",
     "CarePlan",

@@ -15,7 +15,9 @@ from types import MappingProxyType
 
 from hub.errors import DeclarationError
 
-OPEN_PREFIXES: Mapping[str, tuple[str, ...]] = MappingProxyType({"identifier_system": ("hl7:", "fhir:")})
+OPEN_PREFIXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"identifier_system": ("hl7:", "fhir:"), "caf_element": ("caf:",)}
+)
 """Lists that are open: a code that begins so is good although no row names it."""
 
 _FOLDER = resources.files("hub.model") / "codes"

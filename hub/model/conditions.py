@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hub.model.caf import Caf, CafConsent
 from hub.model.leaf import Item, Part
 from hub.model.person import Person
 from hub.model.record import ChildRecord
 from hub.model.services import Involvement, ServiceConsent
 from hub.model.shape import leaves
-from hub.model.support import Caf, CafConsent
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,14 @@ class Relationship(Item, kw_only=True):
     ] = UNSET
     carer: Annotated[Maybe[bool], Leaf("That person cares for the child.", source="SI 2007/2182 Sch. 1 para 6")] = UNSET
     person: Annotated[Maybe[RelatedPerson], Leaf("The other person.")] = UNSET
+    listed: Annotated[
+        Maybe[str],
+        Leaf(
+            "Where a form names that person: among parents and carers, or in the list of the family.",
+            codes="caf_list",
+            source="CAF form, parents/carers; local early-help forms: family list",
+        ),
+    ] = UNSET
     period: Annotated[Maybe[Period], Leaf("When the relationship held.")] = UNSET
 
 

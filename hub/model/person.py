@@ -255,6 +255,10 @@ class Person(Part, kw_only=True):
         Maybe[list[Disability]],
         Leaf("Disabilities; an empty list or none: the child has none.", source="CIN Disabilities; SSD ssd_disability"),
     ] = UNSET
+    disabled: Annotated[
+        Maybe[bool],
+        Leaf("The child is disabled, said with or without saying how.", source="CAF form: is the child disabled?"),
+    ] = UNSET
     languages: Annotated[Maybe[list[Language]], Leaf("Languages.", source="CAF form; HL7 v2 PID-15")] = UNSET
     addresses: Annotated[
         Maybe[list[Address]],

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, UnsetType
 
+from hub.model.caf import Caf
 from hub.model.care import Care
 from hub.model.casework import Contact, Episode
 from hub.model.family import Family, Relationship
@@ -13,7 +14,7 @@ from hub.model.leaf import DateTime, Extra, Leaf, Maybe, Part
 from hub.model.person import Person
 from hub.model.protection import Conference, PreProceedings, Visit
 from hub.model.services import Involvement
-from hub.model.support import Caf, Consent, EarlyHelp, Event, View
+from hub.model.support import Consent, EarlyHelp, Event, View
 from hub.model.wellbeing import Education, Health
 
 
