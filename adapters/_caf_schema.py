@@ -9,6 +9,7 @@ headings mean.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from hub.adapter import Schema, Tree
@@ -73,7 +74,7 @@ Child.Disabilities.Disability[].Text            text
 Child.InterpreterRequired                       boolean       # or signer
 Child.InterpreterArranged                       text
 Child.SpecialRequirements                       text          # of child or parent
-Child.SpecialNeeds                              text          # special educational needs
+Child.SpecialNeeds                              boolean       # special educational needs
 Child.Answers.Answer[].Section                  text          # what a local form asks about this child, as below
 Child.Answers.Answer[].Heading                  text !
 Child.Answers.Answer[].Text                     text
@@ -90,6 +91,7 @@ Family.Member[].Name                            text
 Family.Member[].Given                           text
 Family.Member[].Family                          text
 Family.Member[].Relationship                    text          # to the child, in the form's word
+Family.Member[].RelationshipText                text          # where Relationship has no word for it
 Family.Member[].ParentalResponsibility          boolean
 Family.Member[].Cares                           boolean
 Family.Member[].Gender                          text
@@ -186,7 +188,7 @@ Answers.Answer[].Text                           text
 
 
 def parted(form: Tree) -> list[Tree]:
-    """The trees of a form: one for each of `Children.Child[]`, with all that they share.
+    """The trees of a form: one for each of `Children.Child[]`, each with a copy of all that they share.
 
     What stands in the child's `Own` takes the place of the shared field of that name.
     """
@@ -194,7 +196,8 @@ def parted(form: Tree) -> list[Tree]:
     trees = []
     for child in form["Children"]["Child"]:
         own = child.get("Own") or {}
-        trees.append({**shared, **own, "Child": {name: value for name, value in child.items() if name != "Own"}})
+        said = {name: value for name, value in child.items() if name != "Own"}
+        trees.append(copy.deepcopy({**shared, **own, "Child": said}))
     return trees
 
 

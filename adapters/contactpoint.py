@@ -8,16 +8,12 @@ service one that has no provider (SI 2007/2182). In the tree both kinds of child
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-
-from lxml import etree
 
 from hub.adapter import Adapter, Schema, Theirs, Tree
 from hub.errors import RecordError
-from hub.wire import Document, xmlout
-from hub.wire.files import shipped
-from hub.wire.xml import Plan, elements, plan, records
+from hub.wire import Document, xmlout, xsd
+from hub.wire.xml import Plan, plan, records
 
 NAMESPACE = "urn:ics-hub:contactpoint:1"
 EDITION = "1"
@@ -193,30 +189,7 @@ def make_head(as_of: str, edition: str) -> Tree:
 
 def check(document: Document) -> Iterator[RecordError]:
     """What breaks the XSD, a finding each: the child's place, the field, and the kind of fault; never the value."""
-    schema = etree.XMLSchema(etree.fromstring(shipped("schemas/contactpoint.xsd")))
-    file = document.label()
-    for found in elements(document, _WANTED):
-        if isinstance(found, RecordError):
-            yield found
-            continue
-        place = f"{found.path.rpartition('/')[2]}, line {found.line}"
-        if found.namespace != NAMESPACE:
-            yield RecordError(f"the root element is not in the namespace {NAMESPACE}", file=file, place=place)
-            return
-        if not schema.validate(found.element):
-            for fault in schema.error_log:
-                yield RecordError(_fault(fault), file=file, place=f"{place}, at line {fault.line}")
-
-
-def _fault(fault: etree._LogEntry) -> str:
-    """A fault in our words; libxml2's own message quotes the value."""
-    field = re.match(r"Element '(?:\{[^}]*\})?([\w.-]+)'", fault.message)
-    name = field[1] if field else "an element"
-    if "SCHEMAV_ELEMENT_CONTENT" in fault.type_name:
-        return f"{name}: it must not stand here, or something is missing before it or in it"
-    if "SCHEMAV_CVC_COMPLEX_TYPE" in fault.type_name:
-        return f"{name}: text or an attribute where none may be"
-    return f"{name}: its value is not one that the schema allows"
+    yield from xsd.breaches(document, _WANTED, "schemas/contactpoint.xsd", NAMESPACE)
 
 
 adapter = Adapter(

@@ -111,10 +111,10 @@ class _Function:
         for row in scope.rows:
             if row.writing and not self._is_fast(row):
                 body.add(f"{'write_copy' if row.only_out else 'write_row'}(c, {code.name(row, 'r')}, o, t, w)")
-        self._require(body)
         for group in scope.groups:
             if group.spec is not None and group.spec.way != "in":
                 body.add(f"put_group(c, {code.name(group, 's')}, o, t)")
+        self._require(body)
         if scope.spec is None:
             body.add(f"unclaimed(c, {code.name(scope, 's')})")
         for var, path in self.left:

@@ -76,7 +76,7 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
     if not cell.path.steps:
         if not made:
             _count_hollow(c, scope, item)
-        t.update(made)
+        _blend(t, made)
         return
     if scope.plain:
         if "." not in made:
@@ -98,6 +98,16 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
         found = holder[cell.name] = []
     extras = item.extras.get(c.link) if item.extras is not UNSET else None
     append(c, found, made, extras.place if extras is not None else None)
+
+
+def _blend(t: dict[str, Any], made: dict[str, Any]) -> None:
+    """Lay what an item wrote into the object that it shares with its parent; containers that both fill stay one."""
+    for name, value in made.items():
+        held = t.get(name)
+        if held.__class__ is dict and value.__class__ is dict:
+            _blend(held, value)
+        else:
+            t[name] = value
 
 
 def _count_hollow(c: Writing, scope: Scope, item: Any) -> None:

@@ -65,7 +65,7 @@ def rule(spec: Condition) -> Rule:
         chosen = chosen - found if is_except else chosen | found
     paths = frozenset(path for path in chosen if not path.endswith("[]") or path in spec.ours)
     tree = _Node()
-    for path in paths:
+    for path in sorted(paths):
         node = tree
         for name in path.split("."):
             node = node.below.setdefault(name, _Node())

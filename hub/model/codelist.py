@@ -16,7 +16,7 @@ from types import MappingProxyType
 from hub.errors import DeclarationError
 
 OPEN_PREFIXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"identifier_system": ("hl7:", "fhir:"), "caf_element": ("caf:",)}
+    {"identifier_system": ("hl7:", "fhir:"), "caf_element": ("caf:",), "relationship": ("caf:",)}
 )
 """Lists that are open: a code that begins so is good although no row names it."""
 
