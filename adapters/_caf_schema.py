@@ -22,7 +22,7 @@ def _address(prefix: str) -> str:
 
 
 SCHEMA = Schema.parse(f"""
-Reference                                       text !  <=48  # unique reference number, shared by its children
+Reference                                       text    <=48  # unique number of the form; none: not begun yet
 FamilyId                                        text    <=48  # of the family, in a form about several children
 Form                                            text          # which form: CAF, or a local form's own title
 Version                                         text

@@ -67,11 +67,11 @@ def _children(form: Tree, head: Tree, file: str, place: str) -> Iterator[Theirs 
 
 def _unfit(form: Tree) -> str:
     """Why a form cannot be taken apart into its children without losing something; "" if it can."""
-    if not isinstance(form.get("Reference"), str) or not form["Reference"]:
-        return "Reference is missing"
     children = form.get("Children")
     if not isinstance(children, dict) or children.keys() != {"Child"}:
         return "Children is missing, or holds something else than each Child"
+    if len(children["Child"]) > 1 and not (isinstance(form.get("Reference"), str) and form["Reference"]):
+        return "Reference, by which the children of a form belong together, is missing"
     if "Child" in form:
         return "a Child stands outside Children"
     for child in children["Child"]:
@@ -103,7 +103,7 @@ def _forms(records: Iterable[Theirs]) -> Iterator[list[Tree]]:
     waiting = 0
     for ordinal, record in enumerate(records):
         tree = normal(record.tree)
-        form = tree.get("Reference") or ordinal  # a form without one has no other children
+        form = tree.get("Reference") or ordinal  # a form that is not begun has no other children
         if any(_id(other) == _id(tree) for other in held.get(form, ())):
             waiting -= len(held[form])
             yield held.pop(form)

@@ -150,7 +150,7 @@ def test_a_question_that_no_element_is_for_is_kept_and_goes_back(form: Mapping) 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("<Form><Children><Child><Id>1</Id></Child></Children></Form>", "Reference is missing"),
+        (f"<Form><Children>{child('1')}{child('2')}</Children></Form>", "Reference, by which"),
         ("<Form><Reference>F</Reference></Form>", "Children is missing"),
         (a_form("F"), "Children is missing"),
         (a_form("F", child("1"), "<Dog/>"), "something else"),

@@ -76,7 +76,7 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
     if not cell.path.steps:
         if not made:
             _count_hollow(c, scope, item)
-        _blend(t, made)
+        _blend(c, t, made)
         return
     if scope.plain:
         if "." not in made:
@@ -100,12 +100,16 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
     append(c, found, made, extras.place if extras is not None else None)
 
 
-def _blend(t: dict[str, Any], made: dict[str, Any]) -> None:
+def _blend(c: Writing, t: dict[str, Any], made: dict[str, Any]) -> None:
     """Lay what an item wrote into the object that it shares with its parent; containers that both fill stay one."""
     for name, value in made.items():
         held = t.get(name)
         if held.__class__ is dict and value.__class__ is dict:
-            _blend(held, value)
+            _blend(c, held, value)
+        elif held.__class__ is list and value.__class__ is list:
+            _, places = c.places.get(id(value), (value, [None] * len(value)))
+            for one, place in zip(value, places, strict=True):
+                append(c, held, one, place)
         else:
             t[name] = value
 
