@@ -13,6 +13,7 @@ from lxml import etree
 from adapters._caf_schema import SCHEMA, joined, parted
 from adapters.caf import NAMESPACE, WINDOW, adapter
 from hub.adapter import Theirs, Tree
+from hub.check import check
 from hub.errors import RecordError
 from hub.mapping import Mapping, account, load
 from hub.model import (
@@ -35,7 +36,8 @@ from hub.wire import Document
 from hub.wire.files import shipped
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
-FOLDER = Path(__file__).parent / "samples" / "caf"
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "tests" / "samples" / "caf"
 SAMPLE = FOLDER / "northshire.xml"
 CANARY = "Zanzibarcanary"
 
@@ -380,3 +382,99 @@ def test_a_shielded_childs_form_leads_nobody_to_the_child(form: Mapping) -> None
     assert "01632" not in str(made)
     assert made["Child"]["Name"] == {"Given": "Amara", "Family": "Okafor-Bell"}
     assert "Elements" not in made
+
+
+# Local forms, by data alone
+
+VARIANTS = ("ehap", "family_caf", "signs_of_safety")
+
+
+def variant(name: str) -> tuple[Mapping, list[Theirs]]:
+    """A local form's mapping, and its sample."""
+    found = load("caf", [ROOT / "mappings" / "variants" / name])["Form"]
+    assert isinstance(found, Mapping)
+    return found, read(FOLDER.parent / "variants" / f"{name}.xml")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_local_form_is_data_and_holds_the_laws(name: str) -> None:
+    folder = ROOT / "mappings" / "variants" / name
+    assert {file.suffix for file in folder.rglob("*") if file.is_file()} == {".toml", ".csv"}
+    sample = FOLDER.parent / "variants" / f"{name}.xml"
+    assert [str(fault) for fault in check(["caf"], [folder], [sample], records=200)] == []
+    assert adapter.check
+    assert list(adapter.check(Document.at(sample))) == []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_local_form_comes_back_as_it_went_and_loses_nothing(name: str) -> None:
+    found, records = variant(name)
+    for record in records:
+        before = copy.deepcopy(record.tree)
+        done = found.inward(record, "caf")
+        assert done.findings == []
+        assert list(account.drift(found, done.record, "caf")) == []
+        assert found.create(done.record, "caf").tree == before
+
+
+def told(name: str) -> list[Any]:
+    found, records = variant(name)
+    return [to_tree(found.inward(record, "caf").record) for record in records]
+
+
+def test_signs_of_safety_are_strengths_needs_and_next_steps() -> None:
+    (record,) = told("signs_of_safety")
+    whole, home, dreams = record["caf"][0]["elements"]
+    assert (whole["element"], whole["score"]) == ("whole", "6 of 10")
+    assert whole["needs"].startswith("He has missed")
+    assert whole["strengths"].startswith("Callum reads")
+    assert whole["next_steps"].startswith("Breakfast club")
+    assert (home["element"], dreams["element"]) == ("basic_care", "caf:Our dreams")
+    assert [one["heading"] for one in record["caf"][0]["answers"]] == [
+        "Who is in our safety network?",
+        "House of worries",
+    ]
+
+
+def test_a_question_that_a_local_form_drops_is_withheld_with_its_reason() -> None:
+    found, _ = variant("signs_of_safety")
+    record = ChildRecord(caf=[Caf(id="1", conclusions="x", consent=CafConsent(share=True))])
+    made = found.create(record)
+    assert "Conclusions" not in made.tree
+    assert made.account == {("withheld", "caf[].conclusions"): 1}
+    assert "this form has no conclusions" in found.reason("withheld", "caf[].conclusions")
+
+
+def test_an_early_help_plan_has_need_action_person_outcome_and_day() -> None:
+    (record,) = told("ehap")
+    (action,) = record["caf"][0]["actions"]
+    assert {name: action[name] for name in ("need", "action", "who", "desired_outcome", "completed")} == {
+        "need": "Getting to school",
+        "action": "Travel training",
+        "who": "Ben Tarrant",
+        "desired_outcome": "Tomasz travels with a friend",
+        "completed": "2025-09-29",
+    }
+    assert [(one["role"], one["listed"]) for one in record["relationships"]] == [
+        ("mother", "carer"),
+        ("sister", "family"),
+        ("caf:Mum's partner", "family"),
+    ]
+    assert [one["element"] for one in record["caf"][0]["elements"]][2:] == ["housing_employment_finance", "caf:5. Pets"]
+    assert [one["score"] for one in record["caf"][0]["elements"]] == ["4", "2", "3", "5"]
+
+
+def test_a_family_caf_is_a_record_a_child_and_one_form_again() -> None:
+    callum, ivy = told("family_caf")
+    assert callum["caf"][0]["id"] == ivy["caf"][0]["id"] == "NS-FCAF-12"
+    assert callum["families"][0]["family"] == ivy["families"][0]["family"] == "NS-FAM-3"
+    numbers = [(one["system"], one["value"]) for one in callum["person"]["identifiers"]]
+    assert sorted(numbers) == [("nhs", "9999001092"), ("other", "F-77120")]
+    assert (callum["education"]["special_needs"], ivy["education"]["special_needs"]) == (True, False)
+    assert [one["heading"] for one in callum["caf"][0]["answers"]] == ["Young carer", "Risk of exclusion"]
+    assert ivy["caf"][0]["parent_comments"] == "Ivy is a happy baby."
+    found, records = variant("family_caf")
+    sent = [found.create(found.inward(one, "caf").record, "caf") for one in records]
+    forms = etree.fromstring(written(sent)).findall(f"{{{NAMESPACE}}}Form")
+    assert len(forms) == 1
+    assert len(forms[0].findall(f"{{{NAMESPACE}}}Children/{{{NAMESPACE}}}Child")) == 2

@@ -420,3 +420,24 @@ def test_drift_names_what_no_row_reads_wherever_it_stands(tmp_path: Path) -> Non
 def test_the_laws_hold_on_the_corners(tmp_path: Path) -> None:
     assert list(laws.check(build(STRICT, NEEDED, tmp_path), [], records=60)) == []
     assert list(laws.check(build(SILENT, None, tmp_path), [], records=60)) == []
+
+
+def test_a_group_that_is_its_parents_own_object_shares_containers_and_lists_with_it(tmp_path: Path) -> None:
+    toml = """
+    [fields]
+    "person.religion" = "child.faith"
+    [each.caf]
+    ours = "caf[]"
+    theirs = "."
+    key = ["id"]
+    [each.caf.fields]
+    "id" = "number"
+    "unborn_of" = "child.of"
+    "consent.share_with" = "consent.with[]"
+    """
+    mapping = build(toml, "number text !\nchild.faith text\nchild.of text\nconsent.with[] text", tmp_path)
+    tree = {"number": "7", "child": {"faith": "Jain", "of": "her"}, "consent": {"with": ["a", "", "b"]}}
+    assert back(mapping, tree) == tree
+    made = mapping.create(ChildRecord(caf=[Caf(id="7", unborn_of="her")]))
+    assert made.findings == []
+    assert [found.row for found in mapping.create(ChildRecord(person=Person(religion="Jain"))).findings] == ["number"]
