@@ -353,7 +353,7 @@ def test_a_target_that_had_the_assessment_has_it_erased_when_consent_is_withdraw
     there.tree["Pets"] = CANARY
     assert CANARY in str(there.tree)
     sent = form.outward(assessed(False), there, "target")
-    assert CANARY not in str({name: value for name, value in sent.tree.items() if name != "Pets"})
+    assert CANARY not in str(sent.tree)
     assert sent.tree["Consent"]["Share"] == "false"
     assert sent.tree["Child"]["Gender"] == "Female"
 
@@ -382,6 +382,20 @@ def test_a_shielded_childs_form_leads_nobody_to_the_child(form: Mapping) -> None
     assert "01632" not in str(made)
     assert made["Child"]["Name"] == {"Given": "Amara", "Family": "Okafor-Bell"}
     assert "Elements" not in made
+
+
+def test_a_shielded_childs_form_is_not_joined_to_that_of_the_family(form: Mapping) -> None:
+    callum, ivy = (form.inward(one, "caf").record for one in read()[1:])
+    assert isinstance(ivy.person, Person)
+    ivy.person.shielded = True
+    root = etree.fromstring(written([form.create(one, "another") for one in (callum, ivy)]))
+    forms = root.findall(f"{{{NAMESPACE}}}Form")
+    assert [
+        [one.text for one in found.iter(f"{{{NAMESPACE}}}Reference", f"{{{NAMESPACE}}}FamilyId")] for found in forms
+    ] == [
+        ["NS-CAF-0420", "NS-FAM-3"],
+        [],
+    ]
 
 
 # Local forms, by data alone

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
+
 from hub import adapter as adapters
 from hub.adapter import Adapter, Schema, Theirs
 from hub.errors import DeclarationError, RecordError
@@ -101,7 +103,10 @@ class Mapping:
         plan = self.plan(edition)
         c = writing.Writing(plan, own, record, strict)
         if self.rules:
-            c.record = record = withhold.redact(record, self.rules, c.account)
+            found = withhold.redact(record, self.rules, c.account)
+            if any(path.startswith(plan.own) for _, path in c.account):
+                found.extras = UNSET  # what is left over of an item that is the record's own object is kept there
+            c.record = record = found
         return Created(plan.root.write(record, c), c.account, c.findings)
 
     def outward(self, record: ChildRecord, onto: Theirs, link: str = "", *, strict: bool = False) -> Created:

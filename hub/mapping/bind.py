@@ -110,6 +110,7 @@ class Plan:
             rows = flat.rows if scope.spec is None else scope.spec.rows
             scope.rows = [row for row in (Row(spec, scope) for spec in rows.values()) if row.ways]
             self._finish(scope)
+        self.own = tuple(f"{scope.ours_prefix}." for scope in self.root.groups if not scope.cell.path.steps)
         self.flat = [scope for scope in self.root.walk() if scope.ours_rooted and scope.on_ours]
         self._shadows()
         self._copies()
