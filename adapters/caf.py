@@ -52,17 +52,20 @@ def _children(form: Tree, head: Tree, file: str, place: str) -> Iterator[Theirs 
     if fault:
         yield RecordError(fault, file=file, place=place)
         return
-    seen: set[str] = set()
-    for ordinal, tree in enumerate(parted(form), 1):
+    trees = parted(form)
+    group = str(form["Reference"]) if len(trees) > 1 else ""
+    found: list[Theirs] = []
+    for ordinal, tree in enumerate(trees, 1):
         at = f"{place}, child {ordinal}"
         known = tree["Child"].get("Id")
-        if not isinstance(known, str) or not known:
-            yield RecordError("the child's Id is missing", file=file, place=at)
-        elif known in seen:
-            yield RecordError("the child's Id stands in this form before", file=file, place=at)
-        else:
-            seen.add(known)
-            yield Theirs("Form", known, tree, head, EDITION, at)
+        fault = "" if isinstance(known, str) and known else "the child's Id is missing"
+        if not fault and any(one.id == known for one in found):
+            fault = "the child's Id stands in this form before"
+        if fault:  # the others would go on as a form that never knew this child
+            yield RecordError(fault, file=file, place=at, ids=tuple(one.id for one in found))
+            return
+        found.append(Theirs("Form", known, tree, head, EDITION, at, group=group))
+    yield from found
 
 
 def _unfit(form: Tree) -> str:
@@ -143,7 +146,6 @@ adapter = Adapter(
     schemas={"Form": SCHEMA},
     editions=(EDITION,),
     suffix=".xml",
-    together="Reference",
     head=make_head,
     normal=normal,
     check=check,
