@@ -146,13 +146,27 @@ def _introduce(tree: Tree, theirs: Theirs, head: Tree) -> None:
     event = tree.get("EVN")
     happened = {"1": _WRITTEN[kind][4:7], **({"2": {"1": moment}} if moment else {})}
     tree["EVN"] = {**happened, **event} if isinstance(event, dict) else happened
+    tree["MSH"] |= _sides(head)
     tree["PID"] = {"1": "1", **{n: _ranked(n, value) for n, value in tree["PID"].items()}}
+    if isinstance(tree["PID"].get("3"), list):  # that there is no number is not a number
+        tree["PID"]["3"] = [one for one in tree["PID"]["3"] if not isinstance(one, dict) or one.get("1")]
     if isinstance(tree.get("NK1"), list):
         tree["NK1"] = [{"1": str(n), **one} for n, one in enumerate(tree["NK1"], 1)]
     if kind != MERGE and not tree.get("Segments"):
         last = next((name for name in ("NK1", "PD1", "PID") if tree.get(name)), "PID")
         after = f"NK1 {len(tree['NK1'])}" if last == "NK1" else last
         tree["Segments"] = [{"name": "PV1", "after": after, "text": "1|N"}]  # required; N: there is no visit
+
+
+def _sides(head: Tree) -> Tree:
+    """MSH-3 to MSH-6 of a head that names application and facility of `sender` and `receiver`."""
+    found: Tree = {}
+    for name, fields_of in (("sender", "34"), ("receiver", "56")):
+        said = head.get(name)
+        if isinstance(said, list):
+            both = zip(fields_of, said, strict=False)
+            found |= {number: text for number, text in both if isinstance(text, str) and text}
+    return found
 
 
 def _ranked(field: str, value: Any) -> Any:

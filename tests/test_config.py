@@ -223,7 +223,7 @@ MISTAKES: list[tuple[str, str, int, str]] = [
         '"contactpoint"',
         '"contactpont"',
         5,
-        "links.a.adapter: there is no adapter 'contactpont'; shipped are: canonical",
+        "links.a.adapter: there is no adapter 'contactpont'; shipped are: caf",
     ),
     ('"contactpoint"', '"nobody.at.all"', 5, "links.a.adapter: there is no adapter 'nobody.at.all'"),
     ('"contactpoint"', '"hub.errors"', 5, "links.a.adapter: hub.errors has no value named 'adapter'"),

@@ -769,3 +769,22 @@ def _beside(record: dict[str, Any], bundle: dict[str, Any]) -> Iterator[tuple[st
     yield "postcodes", ours, [(one.get("postalCode") or "").replace(" ", "").upper() for one in others]
     phones = sorted(one.get("value", "") for one in person.get("telecoms") or [])
     yield "phones", phones, sorted(one["value"] for one in patient.get("telecom", []))
+
+
+def test_the_two_sides_are_named_as_the_link_says() -> None:
+    theirs = Theirs("Person", "7", {"PID": {"5": [{"1": {"1": "Example"}}]}}, {}, source="council", key="ab" * 16)
+    head = {"sender": ["ICSHUB", "E09000001"], "receiver": ["PAS", ""]}
+    (data,) = [data for _, data in adapter.write([theirs], head)]
+    assert data.split(b"\r")[0].split(b"|")[2:6] == [b"ICSHUB", b"E09000001", b"PAS", b""]
+
+
+def test_that_there_is_no_number_is_not_written_as_one() -> None:
+    (data,) = [
+        data
+        for _, data in adapter.write(
+            [Theirs("Person", "7", {"PID": {"3": [{"5": "UPN"}, {"1": "X1", "5": "UPN"}]}}, {}, source="council")], {}
+        )
+    ]
+    (pid,) = [line for line in data.decode().split("\r") if line.startswith("PID")]
+    assert "^^^^UPN" not in pid.split("|")[3].split("~")
+    assert "X1^^^^UPN" in pid.split("|")[3].split("~")
