@@ -135,7 +135,7 @@ def test_a_council_and_a_hospital_reach_all_systems_in_files(tmp_path: Path) -> 
 
     def once() -> None:
         ran = home.run("run", "--once")
-        assert ran.returncode == 0, ran.stderr.decode()
+        assert ran.code == 0, ran.err.decode()
 
     day(home.folder / "in", "monday")
     once()

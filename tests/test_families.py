@@ -46,7 +46,7 @@ def home(tmp_path: Path) -> Home:
 
 def once(home: Home, code: int = 0) -> None:
     ran = home.run("run", "--once")
-    assert ran.returncode == code, ran.stderr.decode()
+    assert ran.code == code, ran.err.decode()
 
 
 def forms(home: Home) -> list[list[str]]:
@@ -149,10 +149,10 @@ def test_a_form_is_replayed_whole_and_not_edited_in_part(home: Home) -> None:
     home.drop_bytes("1.jsonl", form("F1", child("ann"), child("ben")))
     once(home)
     ran = home.run("replay", "--target", "forms", "--latest", "--yes", "--reason", "it was emptied")
-    assert b"1 message" in ran.stderr
+    assert b"1 message" in ran.err
     once(home)
     assert forms(home) == [["ann", "ben"], ["ann", "ben"]]
     taken = home.run("edit", "1:0", "--take", "taken.json", "--reason", "a wrong name")
-    assert taken.returncode == 1
-    assert b"about several children" in taken.stderr
+    assert taken.code == 1
+    assert b"about several children" in taken.err
     assert not (home.folder / "taken.json").exists()

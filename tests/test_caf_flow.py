@@ -1,0 +1,110 @@
+"""A common assessment through a whole hub, by each of its carriers: to the ICS tables, the index and a FHIR server."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hub.adapter import Theirs, find, shipped
+from hub.mapping import load
+from hub.model import to_tree
+from hub.translate import translate
+from hub.wire import Document
+from tests.test_flow_faults import Home, link
+
+SAMPLE = Path(__file__).parent / "samples" / "caf" / "northshire.xml"
+CARRIERS = [name for name in ("caf", "caf_docx", "caf_fhir") if name in shipped()]
+TARGETS = ("tables", "index", "records", "forms")
+SAID = "Allotment on Saturdays."
+"""In an answer of the family's form."""
+
+
+def home_of(folder: Path, carrier: str) -> Home:
+    for name in TARGETS:
+        (folder / name).mkdir()
+    told = (
+        link("ehm", carrier, 'kind = "folder", in = "in", settle = 0')
+        + link("tables", "ssd", 'kind = "folder", out = "tables"')
+        + link("index", "contactpoint", 'kind = "folder", out = "index"')
+        + link("records", "fhir_r4", 'kind = "folder", out = "records"')
+        + link("forms", "caf", 'kind = "folder", out = "forms"')
+        + f'[[routes]]\nfrom = "ehm"\nto = {json.dumps(TARGETS)}\n'
+    )
+    return Home(folder, told)
+
+
+def drop(home: Home, carrier: str, text: str) -> None:
+    """The forms of an XML, as the carrier has them."""
+    if carrier == "caf":
+        home.drop_bytes("forms.xml", text.encode())
+        return
+    data = Document.of("forms.xml", text.encode())
+    made = home.folder / "made"
+    suffix = find(carrier).suffix
+    translate(data, "caf", carrier, made.with_suffix(".zip") if carrier == "caf_docx" else made.with_suffix(suffix))
+    if carrier == "caf_docx":
+        with zipfile.ZipFile(made.with_suffix(".zip")) as packed:
+            for name in packed.namelist():
+                home.drop_bytes(name, packed.read(name))
+    else:
+        home.drop_bytes(f"forms{suffix}", made.with_suffix(suffix).read_bytes())
+
+
+def read(folder: Path, name: str) -> dict[str, dict[str, object]]:
+    """What a target was told last of each child."""
+    mappings = load(name)
+    found: dict[str, dict[str, object]] = {}
+    for path in sorted(folder.glob("[0-9]*")):
+        for one in find(name).read(Document.at(path)):
+            assert isinstance(one, Theirs), one
+            record = to_tree(mappings[one.kind].inward(one, "x").record)
+            found[str(record["source"].get("id"))] = record  # type: ignore[index]
+    return found
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_form_reaches_every_system_with_its_account(carrier: str, tmp_path: Path) -> None:
+    home = home_of(tmp_path, carrier)
+    drop(home, carrier, SAMPLE.read_text("utf-8"))
+    ran = home.run("run", "--once")
+    assert ran.code == 0, ran.err.decode()
+    children = {"NS1001", "NS1003", "NS1004"}
+    tables, index = read(home.folder / "tables", "ssd"), read(home.folder / "index", "contactpoint")
+    assert set(tables) == set(index) == children
+    assert all(one["caf"] for one in index.values()), "the index knows that there is an assessment"
+    held = read(home.folder / "records", "fhir_r4")
+    assert set(held) == children
+    forms = read(home.folder / "forms", "caf")
+    assert set(forms) == children
+    said = b"".join(path.read_bytes() for path in (home.folder / "forms").glob("[0-9]*")).decode()
+    assert said.count(f"<Reference>{forms['NS1003']['caf'][0]['id']}</Reference>") == 1, "one form of two children"  # type: ignore[index]
+    assert SAID in said
+    for name in ("index", "records"):
+        assert not [path for path in (home.folder / name).glob("[0-9]*") if SAID.encode() in path.read_bytes()]
+    store = home.open_store()
+    for number in range(1, 9):
+        trace = store.trace(number)
+        assert trace.state == "sent"
+        assert trace.parcel is not None
+        assert store.parcel(trace.parcel).accounts, "with its account"
+    assert store.open_count("forms") == 0
+    store.close()
+
+
+def test_without_consent_no_target_gets_what_it_says(tmp_path: Path) -> None:
+    home = home_of(tmp_path, "caf")
+    drop(home, "caf", SAMPLE.read_text("utf-8").replace("<Share>true</Share>", "<Share>false</Share>"))
+    ran = home.run("run", "--once")
+    assert ran.code == 0, ran.err.decode()
+    paths = [path for name in TARGETS for path in (home.folder / name).glob("[0-9]*")]
+    assert all(read(home.folder / "index", "contactpoint")[child]["caf"] for child in ("NS1001", "NS1003"))
+    assert not [path for path in paths if SAID.encode() in path.read_bytes()]
+    store = home.open_store()
+    numbers = [number for number in range(1, 9) if store.trace(number).target == "forms"]
+    store.close()
+    told = [home.run("trace", "--json", str(number)).out.decode() for number in numbers]
+    assert len(told) == 2
+    assert [one for one in told if "without consent to share, only that there is an assessment" not in one] == []
