@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +51,16 @@ def meet(out: Path, address: str, console: Console) -> bool:
     for source, patient in first:
         table.add_row(f"  the {source}", *(str(len(patient.get(name, ()))) for name in LISTS))
     console.print(table)
-    grows = all(
-        len(later.get(name, ())) >= len(sooner.get(name, ()))
-        for (_, sooner), (_, later) in pairwise(first)
-        for name in LISTS[:2]
+    return well and bool(both) and all(_kept(first[0][1], later) for _, later in first)
+
+
+def _kept(first: dict[str, Any], later: dict[str, Any]) -> bool:
+    """Whether a Patient still says what the first source told of numbers and addresses."""
+    own = "urn:ics-hub:id:"  # names who told it last
+    numbers = [one for one in first["identifier"] if not str(one.get("system")).startswith(own)]
+    return all(one in later["identifier"] for one in numbers) and all(
+        one in later.get("address", ()) for one in first.get("address", ())
     )
-    return well and bool(both) and grows
 
 
 def _show(hub: Council, console: Console) -> dict[str, list[tuple[str, dict[str, Any]]]]:

@@ -159,7 +159,7 @@ def test_strict_refuses_the_whole_and_writes_nothing(run: Callable[..., Ran], sp
     ("words", "said"),
     [
         (["nofile.xml", "--from", "cin_census", "--to", "canonical"], "nofile.xml: no such file or directory"),
-        (["{census}", "--from", "nosuch", "--to", "canonical"], "there is no adapter 'nosuch'; shipped are: canonical"),
+        (["{census}", "--from", "nosuch", "--to", "canonical"], "there is no adapter 'nosuch'; shipped are: caf"),
         (["{census}", "--from", "cin_census", "--to", "ssd"], "ssd writes several files"),
         (["{census}", "--from", "cin_census", "--to", "canonical", "-o", "no/such/x"], "no/such/x"),
         (["{census}", "--from", "cin_census", "--to", "canonical", "--report", "no/r.json"], "no/r.json"),

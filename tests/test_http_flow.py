@@ -144,7 +144,7 @@ def test_one_bad_record_of_a_list_is_parked_alone(tmp_path: Path, homes: list[Ho
         "in",
         [child("a", number, name) for number, name in zip(NUMBERS, [*given[:5], "Bad", *given[5:]], strict=False)],
     )
-    assert home.run("run", "--once").returncode == 1
+    assert home.run("run", "--once").code == 1
     web.close()
     assert sorted(taken) == given
     store = home.open_store()

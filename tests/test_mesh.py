@@ -249,7 +249,7 @@ def test_a_record_goes_through_a_hub_to_another_mailbox_and_its_failure_comes_ba
             report(server, Parcel(trace.id, "trust", [1], b"", number=trace.parcel or 0))
             store.close()
             home.run("run", "--once")
-            failures = json.loads(home.run("failures", "--json").stdout)
+            failures = json.loads(home.run("failures", "--json").out)
             assert "could not deliver it (14)" in str(failures)
             assert SECRET.encode() not in home.logs()
         finally:

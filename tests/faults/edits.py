@@ -8,7 +8,7 @@ from typing import Any
 from hub.adapter import Theirs, Token
 from hub.errors import RecordError
 from hub.model import decode
-from hub.pipeline.reading import Source, from_record, incoming, picked
+from hub.pipeline.reading import Source, from_records, incoming, picked
 from hub.store import Incoming, Standing, Store
 from tests.faults.acts import version_of
 from tests.faults.sources import UNKNOWN, UNREAD, check_of
@@ -31,7 +31,7 @@ def _changed(store: Store, source: Source, standing: Standing, revision: int) ->
     child, name = str(record.source.id), record.person.names[0]
     value = f"{version_of(str(name.given))}e{revision}"
     name.given, name.family = value, check_of(child, value)
-    return child, value, from_record(source, at, standing.kind, record)
+    return child, value, from_records(source, at, standing.kind, [record], b"")
 
 
 def _mended(store: Store, source: Source, standing: Standing, revision: int) -> Made | None:
