@@ -49,8 +49,8 @@ demo: $(ENV)/.ready ## Translate a made-up council, then carry it through a runn
 
 test: $(ENV)/.ready ## Run all the tests.
 	@bash tests/install.sh
-	echo "test: running pytest, four processes at a time: most of them wait for something most of the time"
-	$(PY) -m pytest -n 4 --dist worksteal
+	echo "test: running pytest, three processes at a time: they wait for something most of the time"
+	$(PY) -m pytest -n 3 --dist worksteal
 
 check: $(ENV)/.ready ## Run the linters, the types, the layers, and look for stale generated files.
 	@echo "check: ruff (faults)"

@@ -56,11 +56,14 @@ def meet(out: Path, address: str, console: Console) -> bool:
 
 def _kept(first: dict[str, Any], later: dict[str, Any]) -> bool:
     """Whether a Patient still says what the first source told of numbers and addresses."""
-    own = "urn:ics-hub:id:"  # names who told it last
-    numbers = [one for one in first["identifier"] if not str(one.get("system")).startswith(own)]
-    return all(one in later["identifier"] for one in numbers) and all(
-        one in later.get("address", ()) for one in first.get("address", ())
-    )
+    said, kept = _numbers(first), _numbers(later)
+    return said <= kept and all(one in later.get("address", ()) for one in first.get("address", ()))
+
+
+def _numbers(patient: dict[str, Any]) -> set[tuple[str, str]]:
+    """Numbers with their systems, but for the one that names who told the Patient last."""
+    found = {(one.get("system", ""), one.get("value", "")) for one in patient["identifier"]}
+    return {one for one in found if not one[0].startswith("urn:ics-hub:id:")}
 
 
 def _show(hub: Council, console: Console) -> dict[str, list[tuple[str, dict[str, Any]]]]:
