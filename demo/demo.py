@@ -69,10 +69,16 @@ def _translated(out: Path, console: Console) -> bool:
 
 def _one(document: Path, source: str, target: str, folder: Path) -> Report:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{target}{adapter.find(target).suffix}"
+    path = folder / f"{target}{_suffix(target)}"
     report = translate(Document.at(document), source, target, path)
     (folder / f"{target}.report.json").write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
     return report
+
+
+def _suffix(target: str) -> str:
+    """A folder for a format of which a file holds one form."""
+    found = adapter.find(target)
+    return "" if found.together and found.limit == 1 else found.suffix
 
 
 def _went(reports: list[Report], out: Path) -> Table:
@@ -87,7 +93,7 @@ def _went(reports: list[Report], out: Path) -> Table:
         narrowed = sum(n for (what, _), n in report.account.items() if what == "narrowed")
         withheld = sum(n for (what, _), n in report.account.items() if what == "withheld")
         other = sum(report.account.values()) - narrowed - withheld
-        file = out / f"from-{report.source}" / f"{report.target}{adapter.find(report.target).suffix}"
+        file = out / f"from-{report.source}" / f"{report.target}{_suffix(report.target)}"
         counts = [str(n or "-") for n in (report.written, report.refused, narrowed, withheld, other)]
         table.add_row(report.source, report.target, *counts, _near(file) + ("/" if file.is_dir() else ""))
     return table

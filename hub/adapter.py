@@ -138,7 +138,10 @@ class Adapter:
     tree with everything the format cannot tell apart made the same (default: as it is). check(document): what breaks
     the published schema, each as a RecordError, for `--strict`; None: nothing published. shared: parts of the record
     that become one thing at the receiver whoever sent them, and replace what is there: they go out as all sources told
-    them.
+    them. local(tables): the adapter of a council's own form, from the tables (file, bytes) that its overlays have
+    (`NAME/*.csv`); None: there is one form. blank: of a form that people fill in, the names at the top of its trees
+    that are never filled in beforehand; where the others came from `write` takes from `head["Beforehand"]`, a tree of
+    the same shape with source and day, on two lines, in the place of each text. None: this is no such form.
     """
 
     name: str
@@ -152,6 +155,8 @@ class Adapter:
     head: Callable[[str, str], Tree] = lambda as_of, edition: {}
     normal: Callable[[Tree], Tree] = lambda tree: tree
     check: Callable[[Document], Iterator[RecordError]] | None = None
+    local: Callable[[Iterable[tuple[str, bytes]]], Adapter] | None = None
+    blank: tuple[str, ...] | None = None
 
 
 def find(name: str) -> Adapter:

@@ -17,7 +17,7 @@ from hub import adapter as adapters
 from hub.adapter import Adapter, Theirs
 from hub.check import binding, examples
 from hub.errors import DeclarationError, HubError, RecordError
-from hub.mapping import AnyMapping, Identity, Mapping, account, declare, laws, load
+from hub.mapping import AnyMapping, Identity, Mapping, account, adapted, declare, laws, load
 from hub.wire import Document
 
 LOCAL = 40
@@ -97,7 +97,7 @@ class _Check:
     def run(self, samples: list[Path], records: int) -> list[Fault]:
         """Load, account, examples, samples, laws: in this order, as far as each allows the next."""
         try:
-            found = adapters.find(self.name)
+            found = adapted(self.name, self.overlays)
             mappings = self._load(found)
         except DeclarationError as error:
             self.say("declaration", error)

@@ -13,10 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hub import adapter as adapters
 from hub.adapter import Theirs, Token
 from hub.errors import DeclarationError, RecordError
-from hub.mapping import Mapping, account, load
+from hub.mapping import Mapping, account, adapted, load
 from hub.mapping.bind import Row, Way
 from hub.mapping.looking import look, trees
 from hub.mapping.theirs import MISS
@@ -51,9 +50,10 @@ class Trial:
 
 def trial(document: Document, adapter: str, overlays: Iterable[Path] = ()) -> Trial:
     """Try the first record of a document that can be read; RecordError where there is none."""
+    overlays = tuple(overlays)
     mappings = load(adapter, overlays)
     earlier = []
-    for one in adapters.find(adapter).read(document):
+    for one in adapted(adapter, overlays).read(document):
         if isinstance(one, RecordError):
             earlier.append(f"refused: {one}")
             continue

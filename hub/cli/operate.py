@@ -23,13 +23,14 @@ links = typer.Typer(help="Links as the store knows them.", no_args_is_help=True)
 
 def add(app: typer.Typer) -> None:
     """Put the commands into the command line."""
-    from hub.cli import aside, audit, edit, keys, replay
+    from hub.cli import aside, audit, edit, keys, prefill, replay
 
     for watch in (run, status, doctor, trace):
         app.command()(watch)
     for act in (aside.set_aside, aside.restore):
         app.command()(act)
     app.command()(edit.edit)
+    app.command()(prefill.prefill)
     for upkeep in (purge, backup):
         app.command()(upkeep)
     app.add_typer(failures_app, name="failures")

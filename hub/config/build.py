@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from hub import adapter as adapters
 from hub.config.settings import LinkSettings, Notify, Settings
 from hub.connect import open_inlet, open_outlet
+from hub.mapping import adapted
 from hub.mapping import load as load_mappings
 from hub.pipeline import LEASE, Hub, Limits, Link
 from hub.pipeline.link import mapping_digest
@@ -51,7 +51,7 @@ def mapped(settings: Settings) -> dict[str, Link]:
 
 
 def _link(settings: Settings, one: LinkSettings, *, reached: bool = True) -> Link:
-    adapter = adapters.find(one.adapter)
+    adapter = adapted(one.adapter, one.overlays)
     targets = next((route.targets for route in settings.routes if route.source == one.name), ())
     outlet = open_outlet(one.connection) if reached and one.name in settings.targets else None
     return Link(

@@ -165,13 +165,27 @@ def writer(mappings: dict[str, AnyMapping], record: ChildRecord, kind: str = "")
     return found or next(iter(mappings.values()))
 
 
+def adapted(name: str, overlays: Iterable[Path] = ()) -> Adapter:
+    """The adapter of that name; where a council has a form of its own, that of the tables in its overlays.
+
+    The tables are the CSV files beside an overlay's mappings for the adapter, but for its account.
+    """
+    found = adapters.find(name)
+    if found.local is None:
+        return found
+    short = found.name.rpartition(".")[2]
+    files = [file for overlay in overlays for file in sorted((overlay / short).glob("*.csv"))]
+    tables = [(declare.label(file), file.read_bytes()) for file in files if file.name != "account.csv"]
+    return found.local(tables) if tables else found
+
+
 def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, AnyMapping]:
     """An adapter's mappings by the kind they read, overlays merged, every declaration checked.
 
     An adapter without mapping files reads and writes the record itself.
     """
-    found = adapters.find(adapter) if isinstance(adapter, str) else adapter
     folders = tuple(overlays)
+    found = adapted(adapter, folders) if isinstance(adapter, str) else adapter
     declared = declare.declarations(found.name, folders)
     if not declared:
         return {kind: Identity(found) for kind in found.schemas} or {"record": Identity(found)}
@@ -186,4 +200,4 @@ def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, Any
     return made
 
 
-__all__ = ["AnyMapping", "Created", "Finding", "Identity", "Inward", "Mapping", "load", "writer"]
+__all__ = ["AnyMapping", "Created", "Finding", "Identity", "Inward", "Mapping", "adapted", "load", "writer"]

@@ -12,10 +12,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hub import adapter as adapters
 from hub.adapter import Adapter, Theirs, Tree
 from hub.errors import DeclarationError, RecordError, fault
-from hub.mapping import AnyMapping, Created, Inward, Mapping, account, load, writer
+from hub.mapping import AnyMapping, Created, Inward, Mapping, account, adapted, load, writer
 from hub.mapping.bind import leaf_rows
 from hub.model import ChildRecord
 from hub.translate.report import Cause, Report, group
@@ -176,7 +175,8 @@ def translate(
     number of records read. Nothing is written when no record is good but some were refused. DeclarationError when the
     call is wrong.
     """
-    reading, writing = adapters.find(from_), adapters.find(to)
+    overlays = tuple(overlays)
+    reading, writing = adapted(from_, overlays), adapted(to, overlays)
     writing = reading if writing.name == reading.name else writing
     if edition and edition not in writing.editions:
         raise DeclarationError(

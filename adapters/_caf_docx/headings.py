@@ -1,0 +1,311 @@
+"""Answers read by the headings that stand beside or above them, where a form has no content controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapters._caf_docx.answers import Answers, Key, Place
+from adapters._caf_docx.layout import Cell, Layout, Line, Many, row_value
+from adapters._caf_docx.rows import Box
+from adapters._caf_docx.texts import day, fold
+from adapters._caf_docx.ticks import EMPTY, TICK, is_of_ticks
+from adapters._caf_docx.wordml import BEFOREHAND, MORE, STATIC, TITLE
+
+
+class ByHeadings(Answers):
+    """One document under way, read by its headings."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout)
+        self.blocks: dict[str, tuple[int, set[str]]] = {}
+        self.sections = {fold(line.section): line.section for line in layout.lines}
+        self.lines: dict[str, list[Line]] = {}
+        self.manys = [p for s in layout.sections for p in s.parts if isinstance(p, Many)]
+        self._index()
+
+    def _index(self) -> None:
+        for section in self.layout.sections:
+            for part in section.parts:
+                for cell in part.cells if isinstance(part, Many) else [part]:
+                    for heading in cell.line.headings:
+                        self.lines.setdefault(heading, []).append(cell.line)
+                if isinstance(part, Many):
+                    for line in part.rows:
+                        for heading in line.headings:
+                            self.lines.setdefault(heading, []).append(line)
+        self.static = {fold(text) for text in (TITLE, MORE, BEFOREHAND, *STATIC)} | {""} | set(self.sections)
+        self.static |= {heading for line in self.layout.lines for heading in line.headings}
+
+    def _question(self, text: str) -> Line | None:
+        """The question that a heading asks, here: in its own section, or anywhere if there is only one and it is no
+        everyday word."""
+        key = fold(text)
+        found = self.lines.get(key, [])
+        here = [line for line in found if line.section == self.at.section]
+        if here:
+            return next((line for line in here if line not in self.seen), here[0])
+        lone = (
+            len(found) == 1 and len(key) >= 8 and "[]" not in found[0].path.removeprefix("Child.").rpartition("[]")[0]
+        )
+        return (
+            found[0]
+            if lone or (len(found) == 1 and not self.at.section and len(key) >= 3 and not found[0].list)
+            else None
+        )
+
+    def _split(self, text: str) -> tuple[Line, str] | None:
+        """A question with its answer in one text: `Heading: answer`, or the answer on the lines below."""
+        line = self._question(text)
+        if line is not None:
+            return line, ""
+        for sign in ("\n", ":", "?"):
+            head, found, rest = text.partition(sign)
+            line = self._question(head) if found else None
+            if line is not None:
+                return line, rest.strip()
+        return None
+
+    def _skipped(self, text: str) -> bool:
+        """Whether the text belongs to the list of what was filled in beforehand."""
+        return self.at.section == BEFOREHAND and fold(text) not in self.sections
+
+    def _plain(self, boxes: list[Box]) -> None:
+        """A row of a table without content controls."""
+        filled = [box for box in boxes if box.text]
+        if not filled or self._skipped(filled[0].text):
+            return
+        if self.at.section == MORE and all(fold(box.text) in self.static for box in filled):
+            return
+        if len(boxes) == 1 or (len(filled) == 1 and filled[0].span > 1 and len(boxes) == 1):
+            if self._is_domain(filled[0].text):
+                return
+            if not self._title(filled[0].text):
+                self.at.columns = []
+                self._alone(filled[0].text, filled[0].is_bold, boxes)
+            return
+        if len(filled) == 1 and (
+            self._is_domain(filled[0].text) or (not self.at.columns and self._title(filled[0].text))
+        ):
+            return
+        if self._head(boxes):
+            return
+        if self.at.columns:
+            self._item(boxes)
+        else:
+            self._pairs(boxes)
+
+    def _title(self, text: str) -> bool:
+        """Whether the text is a section's title, or that of one of its lists; the reading goes on there."""
+        key = fold(text)
+        many = next((one for one in self.manys if key in one.line.headings), None)
+        section = self.sections.get(key) or (many.line.section if many else "")
+        if key == fold(BEFOREHAND):
+            self.at = Place(BEFOREHAND, True)
+            return True
+        if key in (fold(MORE), fold(TITLE)):
+            self.at = Place(MORE if key == fold(MORE) else "", True)
+            return True
+        if not section or (many is not None and key not in self.sections and self._question(text) is not None):
+            return False
+        if section == self._first_of_child() and key in self.sections and not self.own and self._has_child():
+            self.children.append({})
+        for one in self.manys:
+            if one.line.section == section and one.line.kind == "block" and self.blocks.get(one.line.path, (0, ()))[1]:
+                self.blocks[one.line.path] = (self.blocks[one.line.path][0] + 1, set())
+        self.at = Place(section, True)
+        return True
+
+    def _first_of_child(self) -> str:
+        return next((line.section for line in self.layout.lines if line.path.startswith("Child.")), "")
+
+    def _has_child(self) -> bool:
+        return bool(self.children[-1].get("Child"))
+
+    def _is_domain(self, text: str) -> bool:
+        return any(line.kind == "domain" and fold(text) in line.headings for many in self.manys for line in many.rows)
+
+    def _alone(self, text: str, is_bold: bool, boxes: list[Box]) -> None:
+        """A text in a row or paragraph of its own: a heading, an answer, or both."""
+        split = self._split(text)
+        if split is not None:
+            line, rest = split
+            if rest:
+                self.at.pending = None
+                self._give(line, [rest])
+            else:
+                self._saw(line)
+                self.at.pending = line
+            return
+        pending, self.at.pending = self.at.pending, None
+        if isinstance(pending, Line):
+            self._give(pending, [text])
+        elif pending is not None and not is_bold:
+            self._answer(pending, text)
+        elif boxes and (is_bold or text.endswith(("?", ":"))):
+            self.at.pending = text.rstrip(":").strip()
+        elif not boxes and is_bold:
+            self.at.section, self.at.is_known = text, False
+            self.at.pending = text
+        elif fold(text) not in self.static:
+            self._find(self.at.section if self.at.is_known else "the document", "text under no heading was left out")
+
+    def _pairs(self, boxes: list[Box]) -> None:
+        """Headings with their answers beside them."""
+        at = 0
+        while at < len(boxes):
+            text = boxes[at].text
+            at += 1
+            split = self._split(text) if text else None
+            if not text or (split is not None and split[1]):
+                if split is not None:
+                    self._give(*_one(split))
+                continue
+            line = split[0] if split else None
+            answers: list[str] = []
+            while at < len(boxes) and (not answers or (line is not None and line.kind == "ticks")):
+                if self._question(boxes[at].text) is not None:
+                    break
+                if answers and line is not None and not is_of_ticks(line, boxes[at].text):
+                    break
+                if boxes[at].merged:
+                    self._find(
+                        self._place(line, ""), "merged cells: it cannot be told to which heading the answer belongs"
+                    )
+                answers.append(boxes[at].text)
+                at += 1
+            if line is not None:
+                self._give(line, answers)
+            elif answers:
+                if answers[0]:
+                    self._answer(text.rstrip(":").strip(), answers[0])
+            elif fold(text) not in self.static:
+                self._find(
+                    self.at.section if self.at.is_known else "the document", "text under no heading was left out"
+                )
+
+    def _place(self, line: Line | None, heading: str) -> str:
+        known = self.at.section if self.at.is_known else "the document"
+        return line.place if line is not None else ", ".join(part for part in (known, heading) if part)
+
+    def _give(self, line: Line, answers: list[str]) -> None:
+        """An answer under a known heading."""
+        self._saw(line)
+        text = "\n".join(filter(None, answers))
+        if line.kind == "row":
+            if text:
+                self._answer(line.heading, text)
+            return
+        number = self._block(line) if line.list or line.kind == "line" else 0
+        if line.kind == "ticks":
+            text = self._tick(line, answers)
+        if not text:
+            return
+
+        def nth(n: int) -> Key:
+            return lambda path: (
+                ("own", line.tag) if line.sets else ("plain", path, number, n if path == line.path else 0)
+            )
+
+        if line.kind != "line":
+            self._put(line, day(text) if line.kind == "date" else text, nth(0))
+            return
+        first = next(cell.fields[0] for cell in self._cells() if cell.line is line)
+        for n, one in enumerate(text.split("\n") if first.kind == "text" else [text]):
+            if one.strip():
+                self._put(first, one.strip(), nth(n))
+
+    def _cells(self) -> Iterator[Cell]:
+        for section in self.layout.sections:
+            for part in section.parts:
+                yield from part.cells if isinstance(part, Many) else [part]
+
+    def _block(self, line: Line) -> int:
+        """Which item of a list that a table stands for is meant: the next, when a heading comes again."""
+        block = next((one for one in self.manys if line.path.startswith(f"{one.line.path}.")), None)
+        if block is None:
+            return 0
+        number, seen = self.blocks.get(block.line.path, (0, set()))
+        if line.path in seen:
+            number, seen = number + 1, set()
+        self.blocks[block.line.path] = (number, seen | {line.path})
+        return number
+
+    def _head(self, boxes: list[Box]) -> bool:
+        """Whether a row is the head of a table of a list; its columns are then known."""
+        best: tuple[int, Many, list[tuple[Box, Line | tuple[Line, str] | None]]] | None = None
+        for many in self.manys:
+            if many.line.kind != "table" or (self.at.is_known and many.line.section != self.at.section):
+                continue
+            columns = [(box, _column(many, box.text)) for box in boxes]
+            known = sum(target is not None for _, target in columns)
+            blank = not boxes[0].text and bool(many.rows)
+            wanted = len(boxes) - blank
+            if (
+                known >= 2
+                and (known == wanted or (wanted >= 3 and known * 3 >= wanted * 2))
+                and (best is None or known > best[0])
+            ):
+                if blank:
+                    columns[0] = (boxes[0], many.cells[0].line)
+                best = known, many, columns
+        if best is None:
+            return False
+        _, self.at.many, self.at.columns = best
+        self.at.section, self.at.is_known = self.at.many.line.section, True
+        for cell in self.at.many.cells:
+            self._saw(cell.line)
+        return True
+
+    def _item(self, boxes: list[Box]) -> None:
+        """A row of the table of a list."""
+        many, columns = self.at.many, self.at.columns
+        assert many is not None
+        place = self._place(None, many.line.heading)
+        spans = [(box.start, box.span) for box, _ in columns]
+        if [(box.start, box.span) for box in boxes] != spans or any(box.merged for box in boxes):
+            said = " | ".join(box.text for box in boxes if box.text)
+            self._find(place, "merged cells in a row: it cannot be told which answer belongs to which heading")
+            self._answer(many.line.heading or many.line.section, said)
+            return
+        found: list[tuple[Line, str]] = []
+        ticks: dict[Line, list[str]] = {}
+        for (head, target), box in zip(columns, boxes, strict=True):
+            if target is None and box.text:
+                self._answer(head.text, box.text)
+            elif isinstance(target, tuple) and TICK.fullmatch(box.text):
+                ticks.setdefault(target[0], []).append(target[1])
+            elif isinstance(target, tuple) and box.text and not EMPTY.fullmatch(box.text):
+                self._find(place, "a text stands where a tick is expected, and was left out")
+            elif isinstance(target, Line) and box.text:
+                found.append((target, self._tick(target, [box.text]) if target.kind == "ticks" else box.text))
+        found += [(line, self._chosen(line, options)) for line, options in ticks.items()]
+        self._fill(many, [(line, text) for line, text in found if text], boxes[0].element)
+
+    def _fill(self, many: Many, found: list[tuple[Line, str]], row: object) -> None:
+        """Put a row's answers into an item of their own, with its heading, which alone is no answer."""
+        first, rows = many.cells[0].line, [line for line in many.rows if line.kind == "row"]
+        if rows and all(line is first for line, _ in found):
+            return
+        if len(rows) == 1 and all(target is not first for _, target in self.at.columns):
+            found = [(first, row_value(rows[0])), *found]
+        for line, text in found:
+            if rows and line is first:
+                text = next((row_value(one) for one in rows if fold(text) in one.headings), text)
+            self._put(line, day(text) if line.kind == "date" else text, lambda path: ("row", path, row))
+
+
+def _column(many: Many, text: str) -> Line | tuple[Line, str] | None:
+    """The field of a column by its head; of a column for one option of several, that option as well."""
+    key = fold(text)
+    for cell in many.cells:
+        if key in cell.line.headings:
+            return cell.line
+        if cell.line.kind == "ticks":
+            for label, value in cell.line.options:
+                if key == fold(label):
+                    return cell.line, value
+    return None
+
+
+def _one(split: tuple[Line, str]) -> tuple[Line, list[str]]:
+    return split[0], [split[1]]
