@@ -19,13 +19,13 @@ from adapters._fhir.links import MERGE
 from adapters._fhir.request import is_patch, patched
 from adapters._fhir.schema import MERGE as MERGE_SCHEMA
 from adapters._fhir.schema import SCHEMA
+from adapters._fhir.source import resources
 from adapters._fhir.tree import theirs
-from adapters._fhir.types import from_xml
 from adapters._fhir.write import Entries
 from hub.adapter import Adapter, Theirs, Tree
 from hub.errors import RecordError
-from hub.wire import Document, prolog, xml
-from hub.wire.jsontext import dumps, read_records
+from hub.wire import Document
+from hub.wire.jsontext import dumps
 
 EDITIONS = ("collection", "message", "transaction")
 """Kinds of Bundle, as editions: which to write is a matter of the receiver, not of the record."""
@@ -50,26 +50,6 @@ def read(document: Document) -> Iterator[Theirs | RecordError]:
             if part == document.parts()[-1]:
                 raise
             yield error
-
-
-def resources(document: Document, part: str) -> Iterator[tuple[str, Tree | RecordError]]:
-    """The resources of a part as JSON has them, with their places. RecordError where nothing more can be read."""
-    label = document.label(part)
-    with document.open(part) as stream:
-        start = stream.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start.startswith((b"<", b"\xff\xfe", b"\xfe\xff")):
-        yield from read_records(document, part)
-        return
-    with document.open(part) as stream:
-        root = prolog.root(stream, label)
-    for found in xml.elements(document, [root or "Bundle"], part):
-        if isinstance(found, RecordError):
-            yield found.place, found
-            continue
-        try:
-            yield f"line {found.line}", from_xml(found.element)
-        except RecordError as error:
-            yield error.place, RecordError(error.reason, file=label, place=error.place)
 
 
 def _records(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordError]:

@@ -20,8 +20,9 @@ ROOTS = (
     *("Bundle", "CarePlan", "CareTeam", "Consent", "DocumentReference", "Encounter", "EpisodeOfCare", "Flag"),
     *("HealthcareService", "Immunization", "Location", "MessageHeader", "Observation", "Organization", "Patient"),
     *("Practitioner", "PractitionerRole", "Provenance", "RelatedPerson", "ServiceRequest", "Task", "Binary"),
+    *("Questionnaire", "QuestionnaireResponse"),
 )
-"""The resources that the adapter reads or writes."""
+"""The resources that the adapters read or write."""
 BASES = ("Element", "BackboneElement", "Resource", "DomainResource")
 HEAD = ("type", "element", "kind", "many", "required", "choice", "codes", "targets")
 _META = ("project", "author", "onBehalfOf", "account", "accounts", "compartment")

@@ -302,6 +302,8 @@ def assessed(share: bool | None, stored: bool = True) -> ChildRecord:
 
 SYSTEMS = [
     ("caf", "Form"),
+    ("caf_docx", "Form"),
+    ("caf_fhir", "Form"),
     ("cin_census", "Child"),
     ("contactpoint", "Child"),
     ("dfe_csc_api", "Child"),
@@ -326,7 +328,7 @@ def test_only_the_form_itself_can_carry_what_an_assessment_says(form: Mapping) -
             assert isinstance(found, Mapping)
             if CANARY in str(found.create(assessed(True), "another").tree):
                 carrying.append(name)
-    assert carrying == ["caf"]
+    assert carrying == ["caf", "caf_docx", "caf_fhir"]
 
 
 def test_consent_is_the_reason_in_the_account(form: Mapping) -> None:

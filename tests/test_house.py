@@ -120,11 +120,12 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def _is_own(path: Path, other: str) -> bool:
-    """Whether a module, or a folder of modules, belongs to the adapter that this module is or belongs to."""
-    stem, shipped = path.stem.lstrip("_"), [one.stem for one in adapters() if one.stem[0] != "_"]
-    mine = [one for one in shipped if stem.startswith(one)]
-    is_folder = path.parent.name == other or any(one.startswith(other[1:]) for one in mine)
-    return other[:1] == "_" and (is_folder or any(other[1:].startswith(one) for one in mine))
+    """Whether a module, or a folder of modules, is for the format that this module is of: its name begins with a word
+    of the adapter's (`_caf_schema` and `_fhir` for `caf_fhir`), and is not that of another adapter."""
+    owner = (path.parent.name if path.parent.name[:1] == "_" else path.stem).lstrip("_")
+    shipped = [one.stem for one in adapters() if one.stem[0] != "_"]
+    is_others = other[1:] in shipped and not owner.startswith(other[1:])
+    return other[:1] == "_" and other[1:].split("_")[0] in owner.split("_") and not is_others
 
 
 @pytest.mark.parametrize("path", adapters(), ids=name)

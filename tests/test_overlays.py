@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import DeclarationError
-from hub.mapping import Mapping, account, load
+from hub.mapping import Mapping, account, declare, load
 from hub.model import to_tree
 from tests.engine import build, theirs
 
@@ -43,6 +43,35 @@ def overlaid(toml: str, folder: Path) -> Mapping:
 def keys(mapping: Mapping) -> dict[str, list[str]]:
     """The rows that are left, by their group."""
     return {scope.name: [row.key for row in scope.rows] for scope in mapping.plan().root.walk()}
+
+
+def test_a_mapping_extends_that_of_another_adapter_with_its_overlays(tmp_path: Path) -> None:
+    base, overlay = tmp_path / "base", tmp_path / "overlay"
+    for folder, name, text in (
+        (base, "toy", 'theirs = "K"\n[fields]\n"source.id" = "Id"\n"person.sex" = "Sex"\n'),
+        (base, "twin", 'extends = "toy/k"\n'),
+        (overlay, "toy", 'extends = "toy/k"\n[fields]\n"person.sex" = "Gender"\n'),
+        (overlay, "twin", 'extends = "twin/k"\n[fields]\n"source.id" = "Number"\n'),
+    ):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "k.toml").write_text(text)
+    (found,) = declare.declarations("twin", [base, overlay])
+    assert found.adapter == "twin"
+    assert {key: row.ways[0].theirs for key, row in found.rows.items()} == {
+        "source.id": ("Number",),
+        "person.sex": ("Gender",),
+    }
+    (other,) = declare.declarations("toy", [base, overlay])
+    assert other.rows["source.id"].ways[0].theirs == ("Id",)
+    assert other.adapter == "toy"
+
+
+def test_two_mappings_that_extend_each_other_are_an_error(tmp_path: Path) -> None:
+    for name, other in (("toy", "twin"), ("twin", "toy")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "k.toml").write_text(f'extends = "{other}/k"\n')
+    with pytest.raises(DeclarationError, match="extends this one"):
+        declare.declarations("toy", [tmp_path])
 
 
 def test_a_row_is_replaced_whole_and_an_overlay_adds_to_the_file_it_extends(tmp_path: Path) -> None:

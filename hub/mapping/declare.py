@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +44,33 @@ def label(file: Path) -> str:
     return "/".join(file.parts[-3:])
 
 
-def declarations(adapter: str, overlays: Iterable[Path] = ()) -> list[Declaration]:
-    """Every mapping of an adapter, overlays merged. An empty list: the adapter has none (its trees are the record)."""
+def declarations(adapter: str, overlays: Iterable[Path] = (), above: tuple[str, ...] = ()) -> list[Declaration]:
+    """Every mapping of an adapter, overlays merged. An empty list: the adapter has none (its trees are the record).
+
+    above: the adapters whose mappings extend this one's."""
     short = adapter.rpartition(".")[2]
+    folders = tuple(overlays)
     stacked: dict[str, Declaration] = {}
-    for root in roots(overlays):
+    for root in roots(folders):
         for file in sorted((root / short).glob("*.toml")):
-            _stack(stacked, file, short)
+            _stack(stacked, file, short, folders, above)
     return list(stacked.values())
 
 
-def _stack(stacked: dict[str, Declaration], file: Path, short: str) -> None:
-    """One file onto what the folders before it have."""
+def _stack(
+    stacked: dict[str, Declaration], file: Path, short: str, overlays: tuple[Path, ...], above: tuple[str, ...]
+) -> None:
+    """One file onto what the folders before it have, or onto another adapter's mapping, whole with its overlays."""
     raw = read(file)
     extends = raw.get("extends", "")
+    other = extends.partition("/")[0]
+    if not extends.endswith(".toml") and other not in ("", short) and file.stem not in stacked:
+        if other in (*above, short):
+            raise DeclarationError(f"extends {extends!r}, which extends this one", file=label(file))
+        below = {f"{other}/{one.name}": one for one in declarations(other, overlays, (*above, short))}
+        if extends in below:
+            stacked[file.stem] = lay(replace(below[extends], adapter=short), raw, short, file)
+            return
     if extends.endswith(".toml"):
         parent = file.parent / extends
         stacked[file.stem] = lay(lay(None, read(parent), short, parent), raw, short, file)
