@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,3 +109,26 @@ def test_without_consent_no_target_gets_what_it_says(tmp_path: Path) -> None:
     told = [home.run("trace", "--json", str(number)).out.decode() for number in numbers]
     assert len(told) == 2
     assert [one for one in told if "without consent to share, only that there is an assessment" not in one] == []
+
+
+def test_every_carrier_of_an_assessment_gives_the_same_record(tmp_path: Path) -> None:
+    said = {}
+    for carrier in CARRIERS:
+        made = tmp_path / f"{carrier}{'.zip' if carrier == 'caf_docx' else find(carrier).suffix}"
+        translate(Document.at(SAMPLE), "caf", carrier, made)
+        mappings = load(carrier)
+        for one in find(carrier).read(Document.at(made)):
+            assert isinstance(one, Theirs), one
+            tree = bare(to_tree(mappings[one.kind].inward(one, "ehm").record))
+            said.setdefault(tree["source"]["id"], {})[carrier] = {**tree, "source": tree["source"]["id"]}
+    assert len(said) == 3
+    for found in said.values():
+        assert set(found) == {"caf", "caf_docx", "caf_fhir"}
+        assert found["caf"] == found["caf_docx"] == found["caf_fhir"]
+
+
+def bare(value: object) -> Any:
+    """Without what only the carrier understands."""
+    if isinstance(value, dict):
+        return {name: bare(one) for name, one in value.items() if name != "extras"}
+    return [bare(one) for one in value] if isinstance(value, list) else value

@@ -104,8 +104,18 @@ class Document:
         return f"{self.name}/{part}" if part and part != self.name else self.name
 
     def unpack(self, part: str = "") -> Document:
-        """The parts of a part that is itself a zip by another suffix (`.docx`, `.xlsx`), under the same bounds."""
-        return Document(self.name, _zipped(self.label(part), lambda: self.open(part)))
+        """The parts of a part that is itself a zip by another suffix (`.docx`, `.xlsx`), under the same bounds.
+
+        One that lies in a zip is held in memory, up to `FREE_UNPACKED` bytes: packed bytes can only be read forwards.
+        """
+        opener: _Opener = lambda: self.open(part)  # noqa: E731
+        with self.open(part) as stream:
+            if not stream.seekable():
+                data = stream.read(FREE_UNPACKED + 1)
+                if len(data) > FREE_UNPACKED:
+                    raise RecordError("a zip within a zip, and larger than a document is", file=self.label(part))
+                opener = _in_memory(data)
+        return Document(self.name, _zipped(self.label(part), opener))
 
 
 def save(chunks: Iterable[tuple[str, bytes]], path: str | os.PathLike[str]) -> None:
