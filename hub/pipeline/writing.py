@@ -177,11 +177,20 @@ def _theirs(target: Link, message: Message, record: ChildRecord, mapping: AnyMap
     edition = target.edition(record)
     created = mapping.create(record, target.name, edition=edition, strict=target.strict)
     as_of = record.source.as_of if record.source else ""
-    head: Tree = {**target.adapter.head(as_of if isinstance(as_of, str) else "", edition), **target.head}
+    head = _over(target.adapter.head(as_of if isinstance(as_of, str) else "", edition), target.head)
     own = record.source.id if record.source else ""
     name = own if isinstance(own, str) else ""
     key, at = message.id.hex(), datetime.now(UTC).isoformat(timespec="seconds")
     return Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=at, source=message.source), created
+
+
+def _over(head: Tree, more: Tree) -> Tree:
+    """A head with what a link says besides."""
+    both = {name: (head.get(name), value) for name, value in more.items()}
+    return head | {
+        name: _over(had, value) if isinstance(had, dict) and isinstance(value, dict) else value
+        for name, (had, value) in both.items()
+    }
 
 
 def _runs(pieces: list[_Piece], most: int) -> Iterable[list[_Piece]]:
