@@ -86,7 +86,7 @@ def towns(person: dict[str, Any]) -> set[str]:
 def check_files(home: Home) -> None:
     """What the index and the two systems were told of her, by the other."""
     (data, *_) = [path.read_bytes() for path in (home.folder / "index").glob("[0-9]*")]
-    assert b"<Authority>E09000001</Authority>" in data, "as the link says"
+    assert b"<Authority>999</Authority>" in data, "as the link says"
     index = list(records(home.folder / "index", "contactpoint", OURS))
     assert index[-1]["person"]["names"][0]["family"] == "Okafor"
     ward = list(records(home.folder / "index", "contactpoint", THEIRS))[-1]["person"]
@@ -119,7 +119,7 @@ def links(hospital: str, target: str) -> str:
         link("council", "ssd", 'kind = "folder", in = "in", out = "council", settle = 0')
         + link("hospital", "hl7v2", hospital)
         + link(
-            "index", "contactpoint", 'kind = "folder", out = "index"', 'head = { Head = { Authority = "E09000001" } }'
+            "index", "contactpoint", 'kind = "folder", out = "index"', 'head = { Head = { Authority = "999" } }'
         )
         + link("records", "fhir_r4", target)
         + ROUTES
