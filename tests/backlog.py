@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from hub.message import Cause
-from hub.store import Store, schema
+from hub.store import Store
 from hub.store.database import Work
 from hub.store.line import record_bound
 from hub.store.statements import Rows, Sql
@@ -21,15 +21,16 @@ A_DOCUMENT = 1000
 """Records in each."""
 _STEP = 20_000
 
-_KEYS = Rows(schema.key, "id name version document ordinal")
-_DOCUMENTS = Rows(schema.document, "id name link sealed kept position done")
-_RECORDS = Rows(schema.record, "document ordinal key version kind carries content sealed")
+_KEYS = Rows("key", "id name:bytes version document ordinal")
+_DOCUMENTS = Rows("document", "id name:bytes link sealed:bytes kept:float position done:bool")
+_RECORDS = Rows("record", "document ordinal key version kind:text carries:text content:bytes sealed:bytes")
 _MESSAGES = Rows(
-    schema.message,
-    "number id document ordinal key source target generation state cause created changed ended",
+    "message",
+    "number id:bytes document ordinal key source target generation state:text cause created:float changed:float "
+    "ended:float",
 )
-_PLACES = Rows(schema.place, "target key number")
-_FINDINGS = Rows(schema.finding, "document ordinal cause")
+_PLACES = Rows("place", "target key number")
+_FINDINGS = Rows("finding", "document ordinal cause")
 
 
 @dataclass

@@ -145,7 +145,7 @@ class Council:
 
         def act(work):  # type: ignore[no-untyped-def]
             result = work._run(Sql(text), values)
-            return [tuple(row) for row in result.all()] if result.returns_rows else []
+            return [tuple(row) for row in result.fetchall()] if result.description else []
 
         return self.store.database.write(act)
 

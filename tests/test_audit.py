@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from hub.errors import DeclarationError
 from hub.pipeline.reading import child_name
 from hub.store import Store
+from hub.store.statements import Sql
 from tests import council as councils
 from tests.council import CANARY, COMMAND, INDEX, ROOT, spoiled
 from tests.stores import RING, Council
@@ -39,9 +39,7 @@ def tamper(council: Council, *statements: str) -> None:
         statements = (*(f"DROP TRIGGER {name}" for name, _ in names), *statements, *(str(text) for _, text in names))
     else:
         statements = ("SET session_replication_role = replica", *statements, "SET session_replication_role = origin")
-    with council.store.database.engine.connect() as connection, connection.begin():
-        for statement in statements:
-            connection.exec_driver_sql(statement)
+    council.store.database.write(lambda work: [work.run(Sql(statement)) for statement in statements])
 
 
 # The chain
@@ -59,7 +57,7 @@ def test_the_database_refuses_to_change_what_was_entered(store: Store, acted: Co
     if words.startswith("TRUNCATE") and store.database.sqlite:
         return
     column = {"audit": "who = 'nobody'", "audit_child": "key = 1"}[table]
-    with pytest.raises(DBAPIError, match="the audit only grows"):
+    with pytest.raises(acted.store.database.driver.error, match="the audit only grows"):
         acted.run(words.format(table, column))
     assert store.verify_audit().broken is None
     store.audit("me", "five", "", [acted.child("bob")])

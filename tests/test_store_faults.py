@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -16,8 +18,8 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import event
 
+import hub.store
 from hub.errors import DeclarationError
 from hub.message import Cause
 from hub.seal import Keyring, SealError
@@ -37,9 +39,9 @@ from hub.store import (
     told,
     work,
 )
-from hub.store.migrations import NEWEST
-from hub.store.schema import whole
-from hub.store.statements import Sql, array, listed
+from hub.store.migrations import NEWEST, connected
+from hub.store.schema import metadata
+from hub.store.statements import Rows, Sql, array, listed
 from hub.wire import Document
 from tests.nodes import Postgres
 from tests.stores import AWAY, BROKEN, NEWER, PLAIN, REFUSED, RING, Council, Places, opened
@@ -78,11 +80,13 @@ def test_a_full_disk_is_said_in_one_line_and_recovers(places: Places) -> None:
 def bound(store: Store, pages: int) -> None:
     """A file of so many pages at most, by the connections that are made from now on."""
 
-    @event.listens_for(store.database.engine, "connect")
-    def limit(connection: Any, _: object) -> None:
-        connection.execute(f"PRAGMA max_page_count = {pages}").close()
+    def limited() -> Any:
+        made = store.database.driver.connect()
+        made.execute(f"PRAGMA max_page_count = {pages}").close()
+        return made
 
-    store.database.engine.dispose()
+    store.database.pool.connect = limited
+    store.database.pool.clear()
 
 
 def test_a_lost_database_is_said_in_one_line_and_comes_back(places: Places, postgres: Postgres) -> None:
@@ -189,10 +193,22 @@ def test_a_network_file_system_is_known(tmp_path: Path) -> None:
 
 
 def test_the_migrations_make_the_tables_that_the_store_expects(council: Council) -> None:
-    with council.store.database.engine.connect() as connection:
+    with connected(council.store.database.url.text) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, whole()) == []
+        assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == NEWEST
+
+
+def test_what_is_written_in_bulk_agrees_with_the_tables() -> None:
+    kinds = {"BIGINT": "", "INTEGER": "", "TEXT": "text", "BOOLEAN": "bool", "BLOB": "bytes", "DOUBLE": "float"}
+    modules = [importlib.import_module(f"hub.store.{one.name}") for one in pkgutil.iter_modules(hub.store.__path__)]
+    found = {(one.__name__, name): rows for one in modules for name, rows in vars(one).items() if type(rows) is Rows}
+    assert len(found) > 20
+    for place, rows in found.items():
+        table = metadata.tables[rows.table]
+        assert rows.kinds == {name: kinds[str(table.c[name].type)] for name in rows.names}, place
+        for name, _ in rows._same:
+            assert name in table.c, place
 
 
 # Nothing readable
@@ -457,6 +473,6 @@ def explain(council: Council, statement: Sql, values: dict[str, Any], sqlite: bo
 
     def act(under_way: Any) -> str:
         text = f"EXPLAIN QUERY PLAN {statement.sqlite}" if sqlite else f"EXPLAIN {statement.postgresql}"
-        return "\n".join(str(row[-1]) for row in under_way.connection.exec_driver_sql(text, told))
+        return "\n".join(str(row[-1]) for row in under_way.execute(text, told))
 
     return council.store.database.write(act)

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hub.store import schema
 from hub.store.acts import Acted
 from hub.store.database import Work
 from hub.store.line import free
@@ -43,7 +42,7 @@ _FAILED = Sql("""SELECT m.number FROM message m JOIN record r ON r.document = m.
 _BACK = Sql("""UPDATE message SET state = 'ready', ended = NULL, cause = NULL, attempts = 0, crashes = 0, lone = 0,
     published = 0, changed = {now} WHERE number {in numbers}""")
 _PARKED = Sql("UPDATE message SET state = 'parked', ended = NULL, changed = {now} WHERE number {in numbers}")
-_STAND = Rows(schema.place, "target key number")
+_STAND = Rows("place", "target key number")
 _BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
     JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number""")
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hub.errors import DeclarationError
-from hub.store import schema
 from hub.store.database import Work
 from hub.store.shelf import Shelf
 from hub.store.statements import Rows, Sql, clean
@@ -25,7 +24,7 @@ _ENTER = Sql("INSERT INTO audit (at, who, act, detail, digest) VALUES (:at, :who
 _MEMBERS = Sql("SELECT f.form, k.id, k.name FROM member f JOIN key k ON k.id = f.child WHERE f.form {in ids}")
 _BY_NAME = Sql("SELECT id, name FROM key WHERE name {in names bytes}")
 _BY_ID = Sql("SELECT id, name FROM key WHERE id {in ids}")
-_ABOUT = Rows(schema.audit_child, "key", "audit=:entry")
+_ABOUT = Rows("audit_child", "key", "audit=:entry")
 _TRAIL = Sql("SELECT id, at, who, act, detail, digest FROM audit WHERE id > :last ORDER BY id LIMIT :limit")
 _CHILDREN = Sql("""SELECT c.audit, k.name FROM audit_child c LEFT JOIN key k ON k.id = c.key
     WHERE c.audit > :last AND c.audit <= :upto ORDER BY c.audit""")

@@ -122,7 +122,7 @@ class Keeping(Purging):
         spare = f"{file}.{os.getpid()}.part"
         try:
             os.close(os.open(spare, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            _copy(str(self.database.url.database), spare)
+            _copy(self.database.url.database, spare)
             os.replace(spare, file)
         except OSError as error:
             raise DeclarationError((error.strerror or "cannot be written").lower(), file=file) from None

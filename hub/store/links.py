@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub.message import Cause
-from hub.store import schema
 from hub.store.database import Work
 from hub.store.facts import LEASE
 from hub.store.shelf import Shelf
@@ -43,7 +42,7 @@ _LEASE = Sql(f"""UPDATE source SET reader = :worker WHERE link = :link AND {LIVE
 _RELEASE = Sql("UPDATE source SET reader = NULL WHERE link = :link AND reader = :worker")
 _LOCK = Sql(f"SELECT t.link FROM target t WHERE t.link = :target AND {LIVE.format(':worker')} {{lock t}}")
 _SLOTS = Sql("SELECT n FROM slot WHERE target = :target")
-_TAKE_SLOT = Rows(schema.slot, "target n worker")
+_TAKE_SLOT = Rows("slot", "target n worker")
 _FREE_SLOT = Sql("DELETE FROM slot WHERE target = :target AND n = :n AND worker = :worker")
 _PAUSE = Sql("UPDATE target SET paused = {now} + :seconds, cause = :cause, probe = NULL WHERE link = :target")
 _RESUME = Sql("""UPDATE target SET paused = NULL, cause = NULL, probe = NULL, resumed = {now}

@@ -10,14 +10,12 @@ from typing import IO
 from hub.errors import DeclarationError
 from hub.seal import Keyring
 from hub.store.database import Database, Work
-from hub.store.facts import StoreDown
-from hub.store.migrations import NEWEST
+from hub.store.migrations import NEWEST, version_of
 from hub.store.statements import Sql
 
 _NETWORK = {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
 _UPGRADE = "run 'ics-hub db upgrade'"
 
-_VERSION = Sql("SELECT version_num FROM alembic_version")
 _NAMING = Sql("SELECT value FROM fact WHERE name = 'naming'")
 _SET_NAMING = Sql("INSERT INTO fact (name, value) VALUES ('naming', :value) ON CONFLICT (name) DO NOTHING")
 
@@ -36,7 +34,7 @@ def admit(database: Database) -> None:
 
 def file_of(database: Database) -> Path:
     """Where a SQLite store lies."""
-    return Path(str(database.url.database))
+    return Path(database.url.database)
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
@@ -66,7 +64,7 @@ def lock_file(database: Database) -> IO[bytes]:
 
 def check(database: Database, ring: Keyring) -> None:
     """DeclarationError when the tables are not of today's form, or were filled under another naming key."""
-    found = _version(database)
+    found = version_of(database)
     if found != NEWEST:
         said = (
             f"the store's tables are of version {found}, this hub wants {NEWEST}"
@@ -83,13 +81,3 @@ def check(database: Database, ring: Keyring) -> None:
     kept = database.read(lambda work: work.value(_NAMING)) or database.write(mark_naming)
     if kept != mark:
         raise DeclarationError("the store was filled under another naming key: every id in it would be strange")
-
-
-def _version(database: Database) -> str:
-    """The version of the tables, "" without any."""
-    try:
-        return str(database.read(lambda work: work.value(_VERSION)) or "")
-    except StoreDown as error:
-        if "no tables yet" in str(error):
-            return ""
-        raise

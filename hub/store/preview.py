@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hub.store import schema
 from hub.store.acts import Standing
 from hub.store.choosing import parts
 from hub.store.database import Work
@@ -16,7 +15,7 @@ from hub.store.statements import Rows, Sql
 
 _RUN = Sql("""INSERT INTO run (asked, target, mapping, state, created) VALUES ('preview', :target, '', 'running', {now})
     RETURNING id""")
-_ITEMS = Rows(schema.run_item, "n number key state before note", "run=:run")
+_ITEMS = Rows("run_item", "n number key state:text before note:text", "run=:run")
 _FOUND = Sql("""SELECT i.n, i.number, i.key, i.state, i.note, m.state AS became FROM run_item i
     LEFT JOIN message m ON m.number = i.number WHERE i.run = :run ORDER BY i.n""")
 _CLOSED = Sql("""SELECT m.number FROM message m WHERE m.key {in keys} AND m.target = :target

@@ -11,7 +11,6 @@ from typing import Any
 
 from hub.errors import DeclarationError
 from hub.message import Cause
-from hub.store import schema
 from hub.store.acts import Acted
 from hub.store.audit import Audit
 from hub.store.choosing import Choosing
@@ -56,9 +55,9 @@ _LATER = Sql("""SELECT m.number, m.state, m.arrived FROM message m WHERE m.ended
     ORDER BY m.number {lock m}""")
 _STANDS = Sql("SELECT p.key FROM place p WHERE p.target = :target AND p.number = :number")
 _LEAVE = Sql("DELETE FROM place WHERE target = :target AND number = :number AND key {in keys}")
-_PLACES = Rows(schema.place, "target key number")
-_MADE = Rows(schema.message, "number id key whole revision parcel", update=True)
-_FINDINGS = Rows(schema.finding, "cause", "document=:document, ordinal=:ordinal")
+_PLACES = Rows("place", "target key number")
+_MADE = Rows("message", "number id:bytes key whole:bool revision parcel", update=True)
+_FINDINGS = Rows("finding", "cause", "document=:document, ordinal=:ordinal")
 _OLD_FINDINGS = Sql("DELETE FROM finding WHERE document = :document AND ordinal = :ordinal")
 READY = Sql("""UPDATE message SET state = 'ready', cause = NULL, due = NULL, attempts = 0, crashes = 0, lone = 0,
     published = 0, changed = {now} WHERE number {in numbers}""")

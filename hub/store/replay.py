@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hub.message import Message
-from hub.store import schema
 from hub.store.acts import Due, Newest
 from hub.store.database import Work
 from hub.store.facts import Incoming
@@ -50,8 +49,8 @@ _MATES = Sql("""SELECT DISTINCT o.number, o.cause FROM {each numbers} JOIN messa
 _FROZEN_OF = Sql("""SELECT i.n, i.number FROM {each numbers} JOIN run_item i ON i.number = numbers.value
     WHERE i.run = :run AND i.state = 'frozen'""")
 _LAST_ITEM = Sql("SELECT max(n) FROM run_item WHERE run = :run")
-_ADD = Rows(schema.run_item, "n number state before note", "run=:run")
-_STILL = Rows(schema.message, "number cause", "changed={now}", update=True)
+_ADD = Rows("run_item", "n number state:text before note:text", "run=:run")
+_STILL = Rows("message", "number cause", "changed={now}", update=True)
 _BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
     JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number""")
 _ITEM = Sql("UPDATE run_item SET state = :state, note = :note WHERE run = :run AND n {in items}")

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub.errors import DeclarationError
-from hub.store import schema
 from hub.store.acts import Run, RunItem
 from hub.store.aside import Aside
 from hub.store.choosing import STEP, parts
@@ -28,7 +27,7 @@ _ITEMS_IN = Sql("""SELECT n, number, key, state, before, note FROM run_item WHER
     AND (state = :a OR state = :b OR state = :c OR state = :d) ORDER BY n LIMIT :limit""")
 _NEW = Sql("""INSERT INTO run (asked, target, who, why, mapping, state, rate, canary, tokens, paced, created)
     VALUES (:asked, :target, :who, :why, :mapping, :state, :rate, :canary, 1, {now}, {now}) RETURNING id""")
-_FREEZE = Rows(schema.run_item, "n number key state before note", "run=:run")
+_FREEZE = Rows("run_item", "n number key state:text before note:text", "run=:run")
 _TAKEN = Sql("""SELECT m.number, m.state, m.cause, m.key, (SELECT i.run FROM run_item i WHERE i.number = m.number
     AND i.state IN ('frozen', 'released') LIMIT 1) AS run FROM message m WHERE m.number {in numbers}""")
 _GENERATION = Sql("UPDATE target SET generation = generation + 1 WHERE link = :target")
@@ -39,7 +38,7 @@ _CANCELLED = Sql("UPDATE run_item SET state = 'cancelled' WHERE run = :run AND s
 _LET_GO = Sql("""SELECT m.number, m.state, i.n, i.before FROM run_item i JOIN message m ON m.number = i.number
     WHERE i.run = :run AND i.state = 'released' AND i.note <> :waited AND m.state IN ('ready', 'waiting')
     ORDER BY m.number {lock m}""")
-_BACK = Rows(schema.message, "number cause", "state='parked', due=NULL, changed={now}", update=True)
+_BACK = Rows("message", "number cause", "state='parked', due=NULL, changed={now}", update=True)
 _BACK_AGAIN = Sql("UPDATE message SET state = 'parked', due = NULL, changed = {now} WHERE number {in numbers}")
 _TAKEN_BACK = Sql("UPDATE run_item SET state = 'cancelled' WHERE run = :run AND n {in items}")
 

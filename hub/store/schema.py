@@ -2,11 +2,11 @@
 
 Names of 16 bytes come from `hub.seal.Keyring.name`. A message is open while `ended` is empty; the partial indexes
 hold open messages only, so that claiming costs the same however many were sent before.
+
+For the migrations and their test alone: nothing else asks SQLAlchemy, which takes long to import.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from sqlalchemy import (
     BigInteger,
@@ -27,8 +27,6 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData()
-_later: list[Callable[[], object]] = []
-"""What only one database knows: SQLAlchemy imports the whole of a dialect to take a word of it."""
 _Whole = BigInteger().with_variant(Integer(), "sqlite")
 NUMBERS = Sequence("message_number", metadata=metadata)
 """Places in line on PostgreSQL; SQLite counts in the row `number` of `fact`."""
@@ -58,22 +56,13 @@ def _time(name: str) -> Column[float]:
 def _table(name: str, *parts: SchemaItem, thin: bool = False) -> Table:
     """thin: on SQLite nothing but its primary key's index."""
     counted = any(getattr(part, "autoincrement", 0) is True for part in parts)
-    made = Table(name, metadata, *parts)
-    _later.append(lambda: made.kwargs.update(sqlite_autoincrement=counted, sqlite_with_rowid=not thin))
-    return made
+    return Table(name, metadata, *parts, sqlite_autoincrement=counted, sqlite_with_rowid=not thin)
 
 
 def _partial(table: Table, name: str, *columns: str, where: str) -> None:
     """An index of the rows for which this is true."""
     held = [table.c[column] for column in columns]
-    _later.append(lambda: Index(name, *held, sqlite_where=text(where), postgresql_where=text(where)))
-
-
-def whole() -> MetaData:
-    """All that there is. Who only asks the store needs no more of a table than its columns."""
-    while _later:
-        _later.pop(0)()
-    return metadata
+    Index(name, *held, sqlite_where=text(where), postgresql_where=text(where))
 
 
 link = _table(

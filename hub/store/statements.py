@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Table
-
 _FIRST = """(SELECT count(*) FROM place p WHERE p.number = m.number AND EXISTS (
     SELECT 1 FROM place q WHERE q.target = p.target AND q.key = p.key AND q.number < p.number)) = 0"""
 # A counting subquery is judged once for each row that passed the other conditions; a plain NOT EXISTS could be turned
@@ -29,7 +27,7 @@ _PLAIN = {
     "sqlite": {"now": "((julianday('now') - 2440587.5) * 86400.0)", "first": _FIRST},
 }
 _LOCKS = {"lock": "FOR UPDATE OF {}", "skip": "FOR UPDATE OF {} SKIP LOCKED", "share": "FOR KEY SHARE OF {}"}
-_ARRAYS = {"BIGINT": "bigint", "INTEGER": "bigint", "TEXT": "text", "BOOLEAN": "boolean", "BLOB": "bytea"}
+_ARRAYS = {"": "bigint", "text": "text", "bool": "boolean", "bytes": "bytea", "float": "double precision"}
 
 
 @dataclass(frozen=True)
@@ -66,19 +64,25 @@ def _word(dialect: str, word: str, name: str = "", kind: str = "") -> str:
 class Rows:
     """The same insert or update for many rows. columns: of each row, in order; the rest is the same for all.
 
+    A column is said with what it holds, as `state:text`: text, bool, bytes or float; a whole number without a word.
     For an update the first column says which row. same: `column=expression` with named parameters, such as
     `document=:document, kept={now}`.
     """
 
-    table: Table
+    table: str
     columns: str
     same: str = ""
     update: bool = False
 
     @cached_property
+    def kinds(self) -> dict[str, str]:
+        """What each column of a row holds."""
+        return {name: kind for name, _, kind in (column.partition(":") for column in self.columns.split())}
+
+    @cached_property
     def names(self) -> list[str]:
         """The columns of each row."""
-        return self.columns.split()
+        return list(self.kinds)
 
     @cached_property
     def _same(self) -> list[tuple[str, str]]:
@@ -91,20 +95,16 @@ class Rows:
     @cached_property
     def postgresql(self) -> str:
         """One statement over arrays."""
-        kinds = [str(self.table.c[name].type).split("(")[0] for name in self.names]
-        arrays = ", ".join(
-            f"CAST(:r_{name} AS {_ARRAYS.get(kind, 'double precision')}[])"
-            for name, kind in zip(self.names, kinds, strict=True)
-        )
+        arrays = ", ".join(f"CAST(:r_{name} AS {_ARRAYS[kind]}[])" for name, kind in self.kinds.items())
         rows = f"unnest({arrays}) AS r({', '.join(self.names)})"
         if self.update:
             sets = [f"{name} = r.{name}" for name in self.names[1:]] + [f"{name} = {said}" for name, said in self._same]
             key = self.names[0]
-            text = f"UPDATE {self.table.name} AS t SET {', '.join(sets)} FROM {rows} WHERE t.{key} = r.{key}"
+            text = f"UPDATE {self.table} AS t SET {', '.join(sets)} FROM {rows} WHERE t.{key} = r.{key}"
         else:
             columns = [*self.names, *(name for name, _ in self._same)]
             values = [*(f"r.{name}" for name in self.names), *(said for _, said in self._same)]
-            text = f"INSERT INTO {self.table.name} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {rows}"
+            text = f"INSERT INTO {self.table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {rows}"
         return Sql(text).postgresql
 
     @cached_property
@@ -122,11 +122,11 @@ class Rows:
         if self.update:
             sets = [f"{name} = {value}" for name, value in zip(self.names[1:], values[1:], strict=True)]
             sets += [f"{name} = {said}" for name, said in same]
-            text = f"UPDATE {self.table.name} AS t SET {', '.join(sets)} WHERE t.{self.names[0]} = ?1"
+            text = f"UPDATE {self.table} AS t SET {', '.join(sets)} WHERE t.{self.names[0]} = ?1"
         else:
             columns = [*self.names, *(name for name, _ in same)]
             values += [said for _, said in same]
-            text = f"INSERT INTO {self.table.name} ({', '.join(columns)}) VALUES ({', '.join(values)})"
+            text = f"INSERT INTO {self.table} ({', '.join(columns)}) VALUES ({', '.join(values)})"
         return Sql(text).sqlite, after
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.message import Cause, Message
-from hub.store import schema
 from hub.store.database import Work
 from hub.store.facts import LONE_CRASHES, Swept
 from hub.store.line import Line, firsts, mark_published
@@ -40,12 +39,12 @@ _DEAD = Sql(f"""SELECT m.number, m.target, m.owner, m.tried, m.crashes, m.lone, 
 _DEAD_AT = Sql(f"""SELECT DISTINCT m.target FROM message m WHERE m.state = 'sending'
     AND NOT {LIVE.format("m.owner")}""")
 _GIVE_BACK = Rows(
-    schema.message,
-    "number state cause crashes lone arrived",
+    "message",
+    "number state:text cause crashes lone arrived:bool",
     "owner=NULL, alone=false, published=0, changed={now}",
     update=True,
 )
-_CRASHED = Rows(schema.attempt, "number tried worker started ended cause", "outcome='crash'")
+_CRASHED = Rows("attempt", "number tried worker started:float ended:float cause", "outcome='crash'")
 _DUE = Sql(f"""SELECT m.number FROM message m WHERE m.state = 'waiting' AND m.due <= {{now}} ORDER BY m.due
     LIMIT {MOST} {{skip m}}""")
 _READY = Sql("UPDATE message SET state = 'ready', due = NULL, published = 0, changed = {now} WHERE number {in numbers}")

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from hub.errors import DeclarationError
 from hub.message import Cause, Message
-from hub.store import schema
 from hub.store.database import Work
 from hub.store.facts import Incoming, LeaseLost, Taken
 from hub.store.line import Line, firsts, free, heads_of, record_bound
@@ -32,17 +31,19 @@ _COUNT = {
     False: Sql("SELECT nextval('message_number') FROM generate_series(1, :count)"),
     True: Sql("UPDATE fact SET value = CAST(value AS INTEGER) + :count WHERE name = 'number' RETURNING value"),
 }
-_RECORDS = Rows(schema.record, "document ordinal key version kind carries removal failed content sealed")
+_RECORDS = Rows(
+    "record", "document ordinal key version kind:text carries:text removal:bool failed:bool content:bytes sealed:bytes"
+)
 _MESSAGES = Rows(
-    schema.message,
-    "number id document ordinal key target generation revision whole state cause",
+    "message",
+    "number id:bytes document ordinal key target generation revision whole:bool state:text cause",
     "source=:source, published={now}, created={now}, changed={now}",
 )
-_PLACES = Rows(schema.place, "target key number")
+_PLACES = Rows("place", "target key number")
 _MEMBERS = Sql("""INSERT INTO member (form, child) SELECT :form, children.value FROM {each children} WHERE true
     ON CONFLICT (child, form) DO NOTHING""")
-_HEADS = Rows(schema.key, "id version content document ordinal", update=True)
-_FINDINGS = Rows(schema.finding, "document ordinal cause")
+_HEADS = Rows("key", "id version content:bytes document ordinal", update=True)
+_FINDINGS = Rows("finding", "document ordinal cause")
 # What lies between an older state and the new one and is not a full state itself must find the older one in force.
 _OLDER = Sql("""SELECT m.number, n.number FROM message n
     JOIN place p ON p.target = n.target AND p.key = n.key AND p.number < n.number
@@ -54,7 +55,7 @@ _OLDER = Sql("""SELECT m.number, n.number FROM message n
         WHERE a.number = m.number AND NOT x.whole) = 0
     {skip m}""")
 _SUPERSEDED = Rows(
-    schema.message, "number superseded_by", "state='superseded', due=NULL, ended={now}, changed={now}", update=True
+    "message", "number superseded_by", "state='superseded', due=NULL, ended={now}, changed={now}", update=True
 )
 _POSITION = Sql("""UPDATE document SET position = :next, done = :done, unchanged = unchanged + :unchanged,
     cause = :cause WHERE id = :document""")

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from hub.message import Told
-from hub.store import schema
 from hub.store.database import Work
 from hub.store.line import Line
 from hub.store.statements import Rows, Sql
@@ -23,7 +22,7 @@ _READ = Sql("SELECT t.key, t.number, t.sealed FROM told t WHERE t.target = :targ
 _KEYS = Sql("SELECT k.id, k.name FROM key k WHERE k.name {in names bytes}")
 _NAMES = Sql("SELECT k.id, k.name FROM key k WHERE k.id {in ids}")
 _FORGET = Sql("DELETE FROM told WHERE target = :target AND key {in keys}")
-_KEEP = Rows(schema.told, "key number sealed", "target=:target")
+_KEEP = Rows("told", "key number sealed:bytes", "target=:target")
 
 
 class _Row(msgspec.Struct, array_like=True):

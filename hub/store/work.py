@@ -14,7 +14,6 @@ import msgspec
 
 from hub.message import Message, Parcel, Told
 from hub.seal import Keyring
-from hub.store import schema
 from hub.store.database import Database, Work
 from hub.store.facts import Claim, Claimed, LeaseLost, Outcome
 from hub.store.line import free, record_bound
@@ -51,18 +50,23 @@ _COUNT = {
     False: Sql("SELECT nextval('parcel_number') FROM generate_series(1, :count)"),
     True: Sql("UPDATE fact SET value = CAST(value AS INTEGER) + :count WHERE name = 'parcel' RETURNING value"),
 }
-_KEEP = Rows(schema.parcel, "number key numbers suffix token mapping sealed about", "target=:target, created={now}")
-_PREPARED = Rows(schema.message, "number parcel", update=True)
+_KEEP = Rows(
+    "parcel",
+    "number key:bytes numbers:text suffix:text token:text mapping:text sealed:bytes about:bytes",
+    "target=:target, created={now}",
+)
+_PREPARED = Rows("message", "number parcel", update=True)
 _OWNED = Sql("""SELECT m.number, m.attempts, m.crashes, m.lone, m.tried, m.arrived, m.changed, m.published, m.parcel,
     {now} AS now FROM message m WHERE m.number {in numbers} AND m.target + 0 = :target
     AND m.owner + 0 = :worker ORDER BY m.number {lock m}""")
 _FINISH = Rows(
-    schema.message,
-    "number state cause due attempts crashes lone arrived receipt published changed ended",
+    "message",
+    "number state:text cause due:float attempts crashes lone arrived:bool receipt:text published:float changed:float "
+    "ended:float",
     "owner=NULL, alone=false",
     update=True,
 )
-_ATTEMPTS = Rows(schema.attempt, "number tried started ended outcome cause", "worker=:worker")
+_ATTEMPTS = Rows("attempt", "number tried started:float ended:float outcome:text cause", "worker=:worker")
 _PASS = Sql("""UPDATE aside SET passed = true FROM place p WHERE p.number {in numbers} AND aside.target = p.target
     AND aside.key = p.key AND aside.number < p.number AND NOT aside.passed""")
 _FINAL = ("sent", "withheld")

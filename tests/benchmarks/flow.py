@@ -15,6 +15,7 @@ from pathlib import Path
 from hub.message import Message, pack
 from hub.seal import Keyring, new_ring
 from hub.store import Store
+from hub.store.statements import Sql
 from tests.benchmarks import hub, sample
 from tests.benchmarks.relay import SELECT, relays
 from tests.nodes import NodeError, Postgres, Rabbit
@@ -96,9 +97,8 @@ class Council:
 
     def by_worker(self) -> list[int]:
         """Messages that each process delivered."""
-        with self.store.database.engine.connect() as connection:
-            found = connection.exec_driver_sql("SELECT count(*) FROM attempt GROUP BY worker ORDER BY worker")
-            return [row[0] for row in found]
+        counted = Sql("SELECT count(*) FROM attempt GROUP BY worker ORDER BY worker")
+        return self.store.database.read(lambda work: [row[0] for row in work.rows(counted)])
 
     def cpu(self) -> dict[int, float]:
         """Seconds of processor time of each process."""

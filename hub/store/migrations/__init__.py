@@ -1,21 +1,29 @@
-"""The steps by which the tables came to be as they are, and taking them."""
+"""The steps by which the tables came to be as they are, and taking them.
+
+Only here SQLAlchemy and alembic are used, and imported only by who takes a step: that takes as long as many a command.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from sqlalchemy.exc import DBAPIError
+from typing import TYPE_CHECKING, Any
 
 from hub.errors import DeclarationError
-from hub.store.database import Database, parse
+from hub.store.database import Database
+from hub.store.drivers import parse
+from hub.store.facts import StoreDown
+from hub.store.statements import Sql
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
 NEWEST = "0003"
 """The version that this hub wants. Said here, for to look through the steps takes longer than to ask the store."""
+_VERSION = Sql("SELECT version_num FROM alembic_version")
 
 
 def _config() -> Config:
@@ -34,38 +42,68 @@ def upgrade(url: str, to: str = "head") -> str:
     from alembic import command
 
     _make_file(url)
-    database = Database(url)
     config = _config()
-    try:
-        with database.engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, to)
-    except DBAPIError as error:
-        raise database.down(error) from None
-    finally:
-        database.close()
+    with connected(url) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, to)
     return NEWEST
+
+
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection as the hub makes it, for alembic. StoreDown when the database cannot be used."""
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    driver = Database(url).driver
+
+    def connect() -> Any:
+        made = driver.connect()
+        if not driver.sqlite:
+            made.autocommit = False
+        return made
+
+    engine = create_engine(
+        "sqlite+pysqlite://" if driver.sqlite else "postgresql+psycopg://",
+        creator=connect,
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+    if driver.sqlite:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(driver.writing))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        said = driver.line(error.orig) if isinstance(error.orig, Exception) else ""
+        raise StoreDown(said) if said else error from None
 
 
 def version(url: str) -> str:
     """The version of a store's tables, "" without any."""
-    from alembic.runtime.migration import MigrationContext
-
     database = Database(url)
     try:
-        with database.engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision() or ""
-    except DBAPIError as error:
-        raise database.down(error) from None
+        return version_of(database)
     finally:
         database.close()
+
+
+def version_of(database: Database) -> str:
+    """The version of the tables, "" without any."""
+    try:
+        return str(database.read(lambda work: work.value(_VERSION)) or "")
+    except StoreDown as error:
+        if "no tables yet" in str(error):
+            return ""
+        raise
 
 
 def _make_file(url: str) -> None:
     """A new SQLite file is for its owner alone."""
     parsed = parse(url)
-    if parsed.get_backend_name() == "sqlite":
+    if parsed.told is None:
         try:
-            os.close(os.open(str(parsed.database), os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
-            raise DeclarationError((error.strerror or "cannot be made").lower(), file=str(parsed.database)) from None
+            raise DeclarationError((error.strerror or "cannot be made").lower(), file=parsed.database) from None

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from hub.store.schema import whole
+from hub.store.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=whole(),
+    target_metadata=metadata,
     transaction_per_migration=True,
     render_as_batch=True,
 )
