@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
@@ -264,7 +263,7 @@ def _simple(name: str, kind: str, edition: str) -> str:
     codes = ["0", "1"] if kind == "boolean" else code_list(name, edition)
     facets = "".join(f'<xs:enumeration value="{code}"/>' for code in codes)
     if name in _PATTERNS:
-        facets = f"<xs:pattern value={quoteattr(_PATTERNS[name])}/>"
+        facets = f'<xs:pattern value="{_PATTERNS[name]}"/>'
     base = "string" if kind == "boolean" else _TYPES[kind]
     return f'<xs:simpleType><xs:restriction base="xs:{base}">{facets}</xs:restriction></xs:simpleType>'
 

@@ -37,7 +37,10 @@ LENGTH = 8
 """Bytes that say how long a call is."""
 LONGEST = 300
 """Seconds that a command may take: then it is killed."""
-LAZY = ("rich.console", "rich.table", "rich.progress", "alembic.command", "sqlalchemy.dialects.postgresql", "psycopg")
+LAZY = (
+    *("rich.console", "rich.table", "rich.progress", "alembic.command", "psycopg"),
+    *("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
+)
 """What the hub imports only where it needs it, besides its own modules."""
 CALLER = """#!{python} -ISu
 import _socket, os, sys

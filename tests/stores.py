@@ -151,7 +151,7 @@ class Council:
 
 
 def numbered(records: Sequence[Incoming], start: int = 0) -> list[Incoming]:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return [replace(one, ordinal=place) for place, one in enumerate(records, start)]
 

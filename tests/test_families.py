@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hub.model import decode_all, encode, encode_all, from_tree
 from hub.store import Choice, Incoming, Store

@@ -5,6 +5,8 @@ Exit codes: 0 all went well, 1 something was refused or differs, 2 our files or 
 
 from __future__ import annotations
 
+import copy
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -100,8 +102,9 @@ operate.add(app)
 
 def main() -> None:
     """Run the command line; every error is one sentence on stderr, never a traceback and never a value."""
+    gc.set_threshold(20_000)  # what is imported stays: to look through it again and again takes longer than to run
     try:
-        app()
+        _called(sys.argv[1:2])()
     except DeclarationError as error:
         _stop(error, 2)
     except HubError as error:
@@ -117,6 +120,18 @@ def main() -> None:
             at = at.tb_next
         where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
         _stop(f"a fault of the hub itself ({type(error).__name__}{where}); please report it", 2)
+
+
+def _called(first: list[str]) -> typer.Typer:
+    """The command line with no more than what the first word names: typer makes every command that it has."""
+    one = copy.copy(app)
+    one.registered_commands = [made for made in app.registered_commands if [_word(made)] == first]
+    one.registered_groups = [group for group in app.registered_groups if [group.name] == first]
+    return one if one.registered_commands or one.registered_groups else app
+
+
+def _word(made: typer.models.CommandInfo) -> str:
+    return made.name or str(getattr(made.callback, "__name__", "")).replace("_", "-")
 
 
 def _stop(error: object, code: int) -> None:

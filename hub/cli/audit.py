@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 
 from hub.cli import asking
 from hub.cli.opened import CONFIG, HUB_TOML, JSON, console, many, moment, opened, put, say

@@ -216,7 +216,7 @@ def purge(
 
     What is open is never removed, nor the newest record that a target got of a child.
     """
-    from dataclasses import asdict
+    from msgspec.structs import asdict
 
     from hub.store.facts import CLOSED
 

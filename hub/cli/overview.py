@@ -23,10 +23,10 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 def queue_line(settings: Settings) -> str:
     """How the queue is, in one line."""
-    from hub.queue import LOCAL, inspect
-
-    if settings.queue == LOCAL:
+    if settings.queue == "local":
         return "local, inside the process that runs"
+    from hub.queue import inspect
+
     facts = inspect(settings.queue, settings.targets)
     if facts.problem:
         return facts.problem

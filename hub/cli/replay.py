@@ -117,7 +117,7 @@ def list_(
     as_json: JSON = False,
 ) -> None:
     """List replays, the newest first."""
-    from dataclasses import asdict
+    from msgspec.structs import asdict
 
     from hub.cli import outcome
 

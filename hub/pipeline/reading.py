@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from hub.adapter import Theirs
 from hub.errors import DeclarationError, HubError, RecordError, fault

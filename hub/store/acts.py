@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from hub.message import Cause
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which messages a person means; what is empty does not narrow. since, until: when they were kept (seconds since
     1970). run: what a replay still has to let go."""
 
@@ -22,8 +22,7 @@ class Choice:
     run: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """A message in line, with what says whether it can go. keys: its places. ahead: open messages that it is behind.
 
     failed: its record could not be read. whole: a full state. parcel: bytes were kept. run: an open replay that has it.
@@ -47,8 +46,7 @@ class Standing:
     run: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """items: parked or waiting ones of the choice, in line order. others: all else that it matches, counted by why it
     does not go (`sent`, `withheld`, `superseded`, `set aside`, `on its way`, `in run 7`)."""
 
@@ -56,8 +54,7 @@ class Chosen:
     others: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Newest:
+class Newest(msgspec.Struct, frozen=True):
     """A child's newest record, as `--latest` would send it. why: it cannot go, "" if it can."""
 
     key: int
@@ -68,8 +65,7 @@ class Newest:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """A replay. state: canary (one was let go, its outcome is awaited), proven (it arrived: the rest waits for a
     person), running, paused, done, cancelled. items: by state: frozen, released, sent, withheld, superseded, set aside,
     parked (again), skipped, cancelled. note: why it stands still. canary: its item's n. target: of `--latest`, else "".
@@ -90,8 +86,7 @@ class Run:
     items: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RunItem:
+class RunItem(msgspec.Struct, frozen=True):
     """One message of a replay, or of `--latest` one child (number: once there is a message). before: why it was parked.
     note: why it was skipped."""
 
@@ -103,8 +98,7 @@ class RunItem:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """What a worker is to let go of a run now: items, by n, in order. failed: (document, ordinal) of records that must
     be read again first, under today's mapping. kept: those of `--latest`. sources: the link of each of their documents.
     """
@@ -116,8 +110,7 @@ class Due:
     sources: Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Acted:
+class Acted(msgspec.Struct, frozen=True):
     """What a person's act did: numbers; those it could not be done to, and why."""
 
     done: list[int]

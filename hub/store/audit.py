@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from hub.errors import DeclarationError
 from hub.store.database import Work
@@ -37,8 +38,7 @@ _LIST_OF = Sql(f"""SELECT {_COLUMNS} FROM audit a
     WHERE a.id IN (SELECT o.audit FROM audit_child o WHERE o.key {{in keys}}) ORDER BY a.id DESC LIMIT :limit""")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One act. at: seconds since 1970. children: how many it was about. digest: of it and of all before it, in hex."""
 
     id: int
@@ -50,8 +50,7 @@ class Entry:
     children: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True):
     """What a check of the chain found. broken: the first entry that does not follow from those before it, or is not
     there (then one more than the last); None: all do. last: the last digest. since: the entry of the digest asked for,
     None without one or when none has it."""

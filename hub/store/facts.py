@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from hub.errors import HubError
 from hub.message import Cause, Message, Parcel, Told
@@ -24,8 +25,7 @@ class LeaseLost(HubError):
     """This worker does not read that source now, or the document was read further by another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """One record of a document, as T2 keeps it.
 
     child: 16 bytes, its child key; places: keys of its identifiers besides (16 bytes each). carries: state, change or
@@ -38,7 +38,7 @@ class Incoming:
     ordinal: int
     child: bytes
     kind: str
-    body: bytes = field(repr=False)
+    body: bytes
     digest: str
     targets: tuple[str, ...]
     places: tuple[bytes, ...] = ()
@@ -49,26 +49,29 @@ class Incoming:
     merge: bytes | None = None
     members: tuple[bytes, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Incoming({self.ordinal}, {self.kind!r})"
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+
+class Kept(msgspec.Struct, frozen=True):
     """T1's answer. new: False when the same document was kept before; its number then is the old one."""
 
     document: int
     new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(msgspec.Struct, frozen=True):
     """A document with records left to take. position: the ordinal that comes next, from 0."""
 
     document: int
     position: int
-    name: str = field(repr=False)
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Unread({self.document}, {self.position})"
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """T2's answer. messages: those first in line, to be published now. new, unchanged: records. position: the next."""
 
     messages: list[Message]
@@ -77,8 +80,7 @@ class Taken:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A message that this worker owns now. attempts: counted ones before this; crashes: since the last answer.
 
     bound: what its record's seal must be bound to, whatever a queue says. child: the number of its child's key;
@@ -99,19 +101,17 @@ class Claim:
     parcel: Parcel | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """T3's answer. crashed: hints to be claimed one by one with `alone=True`. probe: this is the one try of a paused
     target; paused: the target takes nothing now, or another has the one try."""
 
     claims: list[Claim]
-    crashed: list[int] = field(default_factory=list)
+    crashed: list[int] = []
     probe: bool = False
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What becomes of a message: sent, withheld, waiting, parked, or ready (given back).
 
     due: seconds from now, when waiting. may_arrived: the target may have it all the same. counted: as an attempt.
@@ -129,8 +129,7 @@ class Outcome:
     told: Sequence[Told] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True):
     """T6's counts of messages: due ones made ready, those of dead workers made ready, of these parked; and workers."""
 
     due: int
@@ -139,8 +138,7 @@ class Swept:
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
-class CauseRow:
+class CauseRow(msgspec.Struct, frozen=True):
     """One line of `failures`. count, children: open messages parked or waiting for it, and their child keys.
 
     held: messages behind them. states: count by state. findings: records that went on all the same. documents: that
@@ -162,8 +160,7 @@ class CauseRow:
     documents: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One time a message was with a worker. outcome: a state, or `crash`. Times: seconds since 1970."""
 
     tried: int
@@ -174,8 +171,7 @@ class Attempt:
     cause: Cause | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """All that is known of one message. What may hold values of a record is opened only when asked for. child: the name
     of its child's key, 16 bytes."""
 
@@ -209,8 +205,7 @@ class Trace:
     findings: list[Cause]
 
 
-@dataclass(frozen=True, slots=True)
-class TargetStatus:
+class TargetStatus(msgspec.Struct, frozen=True):
     """states: open messages by state; held: those not first in line. oldest: age in seconds, None without any."""
 
     name: str
@@ -227,8 +222,7 @@ class TargetStatus:
         return sum(self.states.values())
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
+class SourceStatus(msgspec.Struct, frozen=True):
     """unread: documents; failed: documents that could not be read to the end; unchanged: records equal to the last."""
 
     name: str
@@ -238,8 +232,7 @@ class SourceStatus:
     reader: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
+class WorkerStatus(msgspec.Struct, frozen=True):
     """left: seconds of its lease; below zero: over, and not yet given up. mapping: the set it goes by; "": none, it
     waits until its mapping files are those in force, or can be loaded."""
 
@@ -250,8 +243,7 @@ class WorkerStatus:
     mapping: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """What `ics-hub status` shows. audit: digest of the last entry, "" without any."""
 
     targets: list[TargetStatus]
@@ -262,8 +254,7 @@ class Status:
     now: float
 
 
-@dataclass(frozen=True, slots=True)
-class Purged:
+class Purged(msgspec.Struct, frozen=True):
     """What a purge took, or would take. overdue: open messages past that age, which are never taken."""
 
     messages: int

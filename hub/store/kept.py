@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from hub.store.database import Work
 from hub.store.shelf import Shelf
@@ -29,8 +30,7 @@ _FOUND = Sql("""SELECT f.document, f.ordinal, r.key, d.link, NULL AS target, 0 A
 _KIND = Sql("SELECT r.kind, r.failed, r.revision FROM record r WHERE r.document = :document AND r.ordinal = :ordinal")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """A record that is kept. child: number of its key. source: the link it came by. failed: it could not be read.
     edited: by a person, so that its document says something else.
 

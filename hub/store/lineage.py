@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from hub.store.database import Work
 from hub.store.shelf import Shelf
@@ -22,8 +23,7 @@ _KEYS = Sql("SELECT id, name, version, document, ordinal FROM key WHERE id {in i
 _MESSAGES = Sql("SELECT number, document, ordinal FROM message WHERE key {in ids} ORDER BY number")
 
 
-@dataclass(frozen=True, slots=True)
-class Kin:
+class Kin(msgspec.Struct, frozen=True):
     """A child. keys: the names (16 bytes) of all keys that were merged into one, by number. numbers: its messages that
     are kept, in line order. versions: of its records, ever; kept: of those, how many the store still knows. A form
     about several children counts for each."""

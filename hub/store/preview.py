@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
 
 from hub.store.acts import Standing
 from hub.store.choosing import parts
@@ -24,8 +25,7 @@ _IN_LINE = Sql("""SELECT m.number FROM message m WHERE m.key {in keys} AND m.tar
 _NAMES = Sql("SELECT k.id, k.name FROM key k WHERE k.id {in ids}")
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True):
     """What became of one item. number: of its message, None when it got none; key: of the child whose newest record it
     is, else None. state: released, parked (its record still cannot be read), skipped, frozen (it cannot be decided now)
     or superseded. note: why it was skipped."""
@@ -36,16 +36,14 @@ class Tried:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A message in line afterwards. places: the names of its keys, which outlive the undone transaction."""
 
     standing: Standing
     places: frozenset[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(msgspec.Struct, frozen=True):
     """What became of each item, in order. before: messages of these children that were in line, and all behind them.
     line: it afterwards, with all that is before any of them. closed: what the items superseded.
     """
@@ -53,7 +51,7 @@ class Trial:
     items: list[Tried]
     before: dict[int, Standing]
     line: dict[int, Place]
-    closed: list[int] = field(default_factory=list)
+    closed: list[int] = []
 
 
 class _Undo(Exception):
@@ -92,7 +90,7 @@ class Preview(Replay):
             found = self._told_of(work, run, before)
             made = [one.number for one in found.items if one.number is not None]
             closed = work.rows(_CLOSED, keys=list(keys), target=link, numbers=made) if made else []
-            return replace(found, closed=[row[0] for row in closed])
+            return msgspec.structs.replace(found, closed=[row[0] for row in closed])
 
         return self._undone(act)
 

@@ -8,7 +8,6 @@ written: both hold the places that lie between, so nobody else writes meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -37,8 +36,7 @@ class _Row(msgspec.Struct, array_like=True):
 _Rows = dict[int, _Row]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """The shared parts under a number by which sources meet. name: of that number; message: that told them last; of:
     the keys of the children whose parts these are."""
 
@@ -48,8 +46,7 @@ class Held:
     of: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What a target knows of a child. key: the child's; said: by its source, b"" for nothing yet; held: the shared
     parts under each of its numbers, new and before; others: what other sources said of these, the last told first."""
 

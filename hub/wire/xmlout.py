@@ -16,7 +16,7 @@ _START = (
     "A-Za-z_\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f"
     "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd"
 )
-_NAME = re.compile(rf"(?:\{{([^{{}}\s]*)\}})?([{_START}][{_START}0-9.\-\u00b7]*)")
+_NAME = rf"(?:\{{([^{{}}\s]*)\}})?([{_START}][{_START}0-9.\-\u00b7]*)"  # takes long to compile: when it is asked
 _XML = "http://www.w3.org/XML/1998/namespace"
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _IMPOSSIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -131,7 +131,7 @@ def _text(key: str, value: Any) -> str:
 
 def _named(key: str, prefix: str) -> tuple[str, str]:
     """A name as it stands in a tag, and the declaration of its namespace, if it has one."""
-    match = _NAME.fullmatch(key)
+    match = re.fullmatch(_NAME, key)
     if match is None:
         raise RecordError("a field whose name XML cannot hold")
     space, local = match.groups()
