@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from hub.errors import DeclarationError
 from hub.message import Cause
@@ -287,7 +287,7 @@ def test_a_full_state_behind_a_released_one_takes_its_place(store: Store, counci
 
 
 def failed(council: Council, name: str = "ann", **more: object) -> Incoming:
-    return dataclasses.replace(event(council, name, "", **more), failed=BROKEN, body=b"")
+    return replace(event(council, name, "", **more), failed=BROKEN, body=b"")
 
 
 def test_a_record_that_can_be_read_now_keeps_its_place_and_gets_its_own_id(store: Store, council: Council) -> None:
@@ -318,14 +318,14 @@ def test_a_record_that_still_cannot_be_read_stays_parked_with_its_new_cause(stor
     council.take(failed(council))
     run = start(store, 1)
     other = Cause("inward", "no code", row="person.gender", table="cin/sex")
-    release(council, {(1, 0): dataclasses.replace(failed(council), failed=other)})
+    release(council, {(1, 0): replace(failed(council), failed=other)})
     assert items(store, run) == ["parked"]
     assert [row.cause for row in store.failures()] == [other]
     assert council.state(1) == "parked"
 
 
 def test_a_mended_full_state_is_what_the_next_one_is_compared_with(store: Store, council: Council) -> None:
-    council.take(dataclasses.replace(council.record("ann", ""), failed=BROKEN, body=b""))
+    council.take(replace(council.record("ann", ""), failed=BROKEN, body=b""))
     start(store, 1)
     release(council, {(1, 0): council.record("ann", "A")})
     council.send(1)
@@ -354,7 +354,7 @@ def test_a_mended_record_meets_others_in_its_identifiers(store: Store, council: 
 def test_a_record_whose_child_was_not_known_does_not_overtake_what_was_sent_of_it(
     store: Store, council: Council
 ) -> None:
-    nobody = dataclasses.replace(failed(council), child=store.ring.name("child", "ics", "document", 1, 0))
+    nobody = replace(failed(council), child=store.ring.name("child", "ics", "document", 1, 0))
     council.take(nobody)
     council.take(event(council, "ann", "B"))
     council.send(2)
@@ -362,7 +362,7 @@ def test_a_record_whose_child_was_not_known_does_not_overtake_what_was_sent_of_i
     release(council, {(1, 0): event(council, "ann", "A")})
     assert council.state(1) == "parked"
     assert [(one.state, "latest" in one.note) for one in store.run_items(run)] == [("skipped", True)]
-    council.take(dataclasses.replace(nobody, child=store.ring.name("child", "ics", "document", 3, 0)))
+    council.take(replace(nobody, child=store.ring.name("child", "ics", "document", 3, 0)))
     council.take(event(council, "cat", "B"))
     start(store, 3)
     release(council, {(3, 0): event(council, "cat", "A")})
@@ -588,7 +588,7 @@ def test_what_is_in_line_set_aside_merged_or_unread_is_left_and_told(store: Stor
     council.park(1)
     store.set_aside([2], WHO, "")
     send_all(council)
-    council.take(dataclasses.replace(council.record("cat", ""), failed=BROKEN, body=b""))
+    council.take(replace(council.record("cat", ""), failed=BROKEN, body=b""))
     council.take(council.record("dan", "B", merge=council.child("cat")))
     told = {one.document * 10 + one.ordinal: one.why for one in store.newest("ssd")}
     assert "in line" in told[10]
