@@ -118,9 +118,7 @@ def links(hospital: str, target: str) -> str:
     return (
         link("council", "ssd", 'kind = "folder", in = "in", out = "council", settle = 0')
         + link("hospital", "hl7v2", hospital)
-        + link(
-            "index", "contactpoint", 'kind = "folder", out = "index"', 'head = { Head = { Authority = "999" } }'
-        )
+        + link("index", "contactpoint", 'kind = "folder", out = "index"', 'head = { Head = { Authority = "999" } }')
         + link("records", "fhir_r4", target)
         + ROUTES
     )
