@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fhirpy import SyncFHIRClient
 
 from hub.adapter import Theirs, find, shipped
 from hub.mapping import load
 from hub.model import to_tree
 from hub.translate import translate
 from hub.wire import Document
+from tests import peers
 from tests.test_flow_faults import Home, link
 
 SAMPLE = Path(__file__).parent / "samples" / "caf" / "northshire.xml"
@@ -23,14 +25,14 @@ SAID = "Allotment on Saturdays."
 """In an answer of the family's form."""
 
 
-def home_of(folder: Path, carrier: str) -> Home:
+def home_of(folder: Path, carrier: str, records: str = 'kind = "folder", out = "records"') -> Home:
     for name in TARGETS:
         (folder / name).mkdir()
     told = (
         link("ehm", carrier, 'kind = "folder", in = "in", settle = 0')
         + link("tables", "ssd", 'kind = "folder", out = "tables"')
         + link("index", "contactpoint", 'kind = "folder", out = "index"')
-        + link("records", "fhir_r4", 'kind = "folder", out = "records"')
+        + link("records", "fhir_r4", records)
         + link("forms", "caf", 'kind = "folder", out = "forms"')
         + f'[[routes]]\nfrom = "ehm"\nto = {json.dumps(TARGETS)}\n'
     )
@@ -132,3 +134,19 @@ def bare(value: object) -> Any:
     if isinstance(value, dict):
         return {name: bare(one) for name, one in value.items() if name != "extras"}
     return [bare(one) for one in value] if isinstance(value, list) else value
+
+
+def test_a_word_form_reaches_a_fhir_server_that_others_wrote(tmp_path: Path) -> None:
+    program, base = peers.medplum(tmp_path / "medplum.log")
+    try:
+        home = home_of(tmp_path, "caf_docx", f'kind = "http", url = "{base}", send = "transaction"')
+        drop(home, "caf_docx", SAMPLE.read_text("utf-8"))
+        ran = home.run("run", "--once")
+        assert ran.code == 0, ran.err.decode()
+        client = SyncFHIRClient(base)
+        (child,) = client.resources("Patient").search(identifier="urn:ics-hub:id:ehm|NS1001").fetch()
+        (told,) = client.resources("DocumentReference").search(subject=f"Patient/{child['id']}").fetch()
+        assert told["status"] == "current"
+        assert SAID not in json.dumps([dict(child), dict(told)], default=str)
+    finally:
+        program.close()
