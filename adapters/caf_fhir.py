@@ -19,9 +19,9 @@ from adapters._caf_schema import SCHEMA
 from adapters._fhir.bundle import HUB
 from adapters._fhir.check import faults
 from adapters._fhir.request import request, token
-from adapters._fhir.source import resources
+from adapters._fhir.source import records, resources
 from adapters._fhir.types import of
-from adapters._fhir.write import NHS_NUMBER, _uuid, trusted_number
+from adapters._fhir.write import NHS_NUMBER, trusted_number, uuid_of
 from hub.adapter import Adapter, Theirs, Tree
 from hub.errors import RecordError
 from hub.wire import Document, xmlout
@@ -38,17 +38,7 @@ _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 def read(document: Document) -> Iterator[Theirs | RecordError]:
     """Each response as a record of kind Form; a RecordError for what cannot be read, naming its place."""
-    for part in document.parts():
-        try:
-            for place, resource in resources(document, part):
-                if isinstance(resource, RecordError):
-                    yield resource
-                else:
-                    yield from _forms(resource, place, document.label(part))
-        except RecordError as error:
-            if part == document.parts()[-1]:
-                raise
-            yield error
+    return records(document, _forms)
 
 
 def _forms(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordError]:
@@ -150,7 +140,7 @@ class _Entries:
         return beside.whole(name, {**self.tree, beside.KEPT: self.kept}, self.as_of)
 
     def _url(self, name: str) -> str:
-        return f"urn:uuid:{_uuid(f'{self.system}|{self.own}|{name}')}"
+        return f"urn:uuid:{uuid_of(f'{self.system}|{self.own}|{name}')}"
 
     def _named(self, body: Tree) -> Tree:
         """The resource with an identifier of the hub's behind its own ones."""

@@ -19,7 +19,7 @@ from adapters._fhir.links import MERGE
 from adapters._fhir.request import is_patch, patched
 from adapters._fhir.schema import MERGE as MERGE_SCHEMA
 from adapters._fhir.schema import SCHEMA
-from adapters._fhir.source import resources
+from adapters._fhir.source import records, resources
 from adapters._fhir.tree import theirs
 from adapters._fhir.write import Entries
 from hub.adapter import Adapter, Theirs, Tree
@@ -39,17 +39,7 @@ _EVENTS = {"Patient": "child-record", MERGE: "child-merge"}
 
 def read(document: Document) -> Iterator[Theirs | RecordError]:
     """A record a patient, of kind Patient; a RecordError for each resource that is not read, naming its place."""
-    for part in document.parts():
-        try:
-            for place, resource in resources(document, part):
-                if isinstance(resource, RecordError):
-                    yield resource
-                else:
-                    yield from _records(resource, place, document.label(part))
-        except RecordError as error:
-            if part == document.parts()[-1]:
-                raise
-            yield error
+    return records(document, _records)
 
 
 def _records(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordError]:

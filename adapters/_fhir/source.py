@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from adapters._fhir.types import from_xml
-from hub.adapter import Tree
+from hub.adapter import Theirs, Tree
 from hub.errors import RecordError
 from hub.wire import Document, prolog, xml
 from hub.wire.jsontext import read_records
+
+Records = Iterator[Theirs | RecordError]
+
+
+def records(document: Document, of: Callable[[Tree, str, str], Records]) -> Records:
+    """What `of` makes of each resource, its place and its file; a RecordError for what cannot be read."""
+    for part in document.parts():
+        try:
+            for place, resource in resources(document, part):
+                if isinstance(resource, RecordError):
+                    yield resource
+                else:
+                    yield from of(resource, place, document.label(part))
+        except RecordError as error:
+            if part == document.parts()[-1]:
+                raise
+            yield error
 
 
 def resources(document: Document, part: str) -> Iterator[tuple[str, Tree | RecordError]]:
@@ -31,4 +48,4 @@ def resources(document: Document, part: str) -> Iterator[tuple[str, Tree | Recor
             yield error.place, RecordError(error.reason, file=label, place=error.place)
 
 
-__all__ = ["resources"]
+__all__ = ["records", "resources"]

@@ -76,7 +76,7 @@ class Entries:
         goes, said = self.tree.get("superseded"), self.tree.get("Patient")
         if not (self.id and isinstance(goes, str) and goes) or goes == self.id:
             raise RecordError("a merge says which record stays and which other one goes")
-        self.patient = f"urn:uuid:{_uuid(f'{self.system}|{self.id}|Patient|')}"
+        self.patient = f"urn:uuid:{uuid_of(f'{self.system}|{self.id}|Patient|')}"
         if self.kind == "transaction":
             return [
                 patch(self.system, goes, [("active", FALSE), ("link", [self._link(self.id, "replaced-by")])]),
@@ -84,7 +84,7 @@ class Entries:
             ]
         gone = said if type(said) is dict else {}
         links = [*gone.get("link", ()), {"other": {"reference": self.patient}, "type": "replaced-by"}]
-        url = f"urn:uuid:{_uuid(f'{self.system}|{goes}|Patient|')}"
+        url = f"urn:uuid:{uuid_of(f'{self.system}|{goes}|Patient|')}"
         back = {"link": [{"other": {"reference": url}, "type": "replaces"}]}
         body = unshape({"active": FALSE, **gone, "link": links}, "Patient", self.refer)
         self._entry("Patient", goes, body, url, goes)
@@ -100,11 +100,11 @@ class Entries:
         """The entry of a MessageHeader about this record. key: of the message; the same message has the same id."""
         own = {name: value for name, value in said.items() if name != "id"}
         body = unshape({**own, "focus": [{"reference": self.patient}]}, "MessageHeader", self.refer)
-        name = said["id"] if isinstance(said.get("id"), str) else _uuid(f"message|{key}")
+        name = said["id"] if isinstance(said.get("id"), str) else uuid_of(f"message|{key}")
         return {"fullUrl": f"urn:uuid:{name}", "resource": {"resourceType": "MessageHeader", "id": name, **body}}
 
     def _url(self, name: str, own: str) -> str:
-        return f"urn:uuid:{_uuid(f'{self.key}|{name}|{own}')}"
+        return f"urn:uuid:{uuid_of(f'{self.key}|{name}|{own}')}"
 
     def _put_patient(self, patient: Tree) -> None:
         _languages_out(patient)
@@ -140,7 +140,7 @@ class Entries:
         if self.contained:
             body["contained"] = [*self.contained, *body.get("contained", ())]
         self.contained = outer
-        inner = f"{quote(self.id, safe='')}/{mark}{quote(own or _uuid(url), safe='')}"
+        inner = f"{quote(self.id, safe='')}/{mark}{quote(own or uuid_of(url), safe='')}"
         self._entry(name, own, body, url, inner)
         if self.kind == "transaction":
             self.made[-1]["request"] = request(name, token(self.system, inner))
@@ -197,7 +197,7 @@ class Entries:
         own = inner.get("id")
         if not (isinstance(own, str) and own):
             return self._contain(name, inner)
-        url = f"urn:uuid:{_uuid(f'{self.system}|{name}|{own}')}"
+        url = f"urn:uuid:{uuid_of(f'{self.system}|{name}|{own}')}"
         before = self.shared.get((name, own))
         if before is not None:
             return url if before == inner else self._contain(name, inner)
@@ -314,7 +314,7 @@ def _is_national(one: Any) -> bool:
     return type(one) is dict and str(one.get("system", "")).startswith(NATIONAL) and isinstance(one.get("value"), str)
 
 
-def _uuid(name: str) -> str:
+def uuid_of(name: str) -> str:
     """The name's UUID of version 5 (RFC 4122, 4.3) in our name space; uuid.uuid5 takes five times as long."""
     made = sha1(_SPACE + name.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
     return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{'89ab'[int(made[16], 16) & 3]}{made[17:20]}-{made[20:32]}"
@@ -330,4 +330,4 @@ def _after(body: Tree, name: str, value: Any) -> Tree:
     }
 
 
-__all__ = ["NHS_NUMBER", "Entries", "trusted_number"]
+__all__ = ["NHS_NUMBER", "Entries", "trusted_number", "uuid_of"]
