@@ -78,7 +78,7 @@ def _one(document: Path, source: str, target: str, folder: Path) -> Report:
 def _suffix(target: str) -> str:
     """A folder for a format of which a file holds one form."""
     found = adapter.find(target)
-    return "" if found.together and found.limit == 1 else found.suffix
+    return "" if found.blank is not None else found.suffix
 
 
 def _went(reports: list[Report], out: Path) -> Table:

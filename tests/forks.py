@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _strptime  # noqa: F401 - imported by the first strptime; nobody may not read where Python lies
 import os
 import pickle
 import signal

@@ -39,7 +39,7 @@ def sample(samples: Path, name: str) -> Path:
 def suffix(name: str) -> str:
     """Of what a translation of many records is written to: a folder where a file holds one."""
     found = adapters.find(name)
-    return "" if found.together and found.limit == 1 else found.suffix
+    return "" if found.blank is not None else found.suffix
 
 
 def path_for(folder: Path, name: str) -> Path:
