@@ -174,13 +174,13 @@ def test_the_same_files_again_need_no_loading(home: Home) -> None:
 
 
 def test_a_long_document_is_left_between_two_batches_and_read_on_under_the_new_set(home: Home) -> None:
-    count = 3000
+    count = 10_000
     home.reads("W", "2")
     home.drop("long", ["W"] * count)
     with home.runs() as hub:
         until(lambda: len(home.sent()) > 200)
         home.reads("W", "1")
-        until(lambda: len(home.sent()) == count, 60)
+        until(lambda: len(home.sent()) == count, 180)
         assert hub.flow.mapping == home.digest()
     said = list(home.sent().values())
     first = said.count("2")
