@@ -71,7 +71,6 @@ from hub.model.tree import (
     decode_all,
     digest,
     encode,
-    encode_all,
     from_tree,
     to_tree,
 )
@@ -195,7 +194,6 @@ __all__ = [
     "decode_all",
     "digest",
     "encode",
-    "encode_all",
     "fields",
     "from_tree",
     "is_code",

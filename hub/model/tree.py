@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from functools import cache
 from hashlib import blake2b
@@ -55,13 +55,8 @@ def decode(data: bytes, bare: type[str] = str) -> ChildRecord:
     return record
 
 
-def encode_all(records: Sequence[ChildRecord]) -> bytes:
-    """The records of one message: one as `encode` gives it, several (the children of a form) as a JSON list of them."""
-    return encode(records[0]) if len(records) == 1 else b"[" + b",".join(map(encode, records)) + b"]"
-
-
 def decode_all(data: bytes, bare: type[str] = str) -> list[ChildRecord]:
-    """What `encode_all` wrote. Errors as `decode`."""
+    """The records of one message: one as `encode` gives it, or a JSON list of those of a form. Errors as `decode`."""
     if not data.startswith(b"["):
         return [decode(data, bare)]
     try:

@@ -89,12 +89,6 @@ def picked(link: Link, document: Document, ordinals: Collection[int]) -> Iterato
             return
 
 
-def read_again(source: Source, document: Document, number: int, ordinals: Collection[int]) -> Iterator[Incoming]:
-    """Some records of a document under today's mapping; what still fails comes as failed. Errors as `picked`."""
-    for ordinal, theirs in picked(source.link, document, ordinals):
-        yield incoming(source, number, ordinal, theirs)
-
-
 def from_records(source: Source, at: tuple[int, int], kind: str, kept: Sequence[ChildRecord], form: bytes) -> Incoming:
     """A record of ours, or those of a form, as the store takes them: edited, or to be sent anew. at: document and
     ordinal; kind: of theirs; form: the key of a form. RecordError when no mapping of the source reads that kind."""
@@ -234,6 +228,5 @@ __all__ = [
     "picked",
     "places",
     "read",
-    "read_again",
     "records",
 ]

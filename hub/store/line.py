@@ -19,7 +19,6 @@ _PUBLISHED = Sql("UPDATE message SET published = {now} WHERE number {in numbers}
 _MESSAGES = Sql("""SELECT m.number, m.id, m.target, m.source, r.kind, m.document, m.ordinal, r.sealed
     FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {in numbers} ORDER BY m.number""")
-_PAUSED = Sql("SELECT link FROM target WHERE paused IS NOT NULL")
 
 
 def record_bound(document: int, ordinal: int) -> bytes:
@@ -88,8 +87,3 @@ def free(work: Work, numbers: list[int]) -> list[int]:
 def heads_of(work: Work, target: int, keys: Iterable[int]) -> dict[int, int | None]:
     """The number that stands first in each of these places of a target, None where none does."""
     return {row[0]: row[1] for row in work.rows(_HEADS, target=target, keys=sorted(keys))}
-
-
-def paused_targets(work: Work) -> set[int]:
-    """Targets to which nothing is published now."""
-    return {row[0] for row in work.rows(_PAUSED)}
