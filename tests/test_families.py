@@ -155,3 +155,18 @@ def test_a_form_is_replayed_whole_and_not_edited_in_part(home: Home) -> None:
     assert taken.code == 1
     assert b"about several children" in taken.err
     assert not (home.folder / "taken.json").exists()
+
+
+def test_each_child_of_a_form_has_a_key_of_its_own_at_a_receiver_that_knows_keys(tmp_path: Path) -> None:
+    (tmp_path / "ward").mkdir()
+    told = (
+        link("caf", "tests.families", 'kind = "folder", in = "in", settle = 0')
+        + link("ward", "hl7v2", 'kind = "folder", out = "ward"')
+        + '[[routes]]\nfrom = "caf"\nto = ["ward"]\n'
+    )
+    home = Home(tmp_path, told)
+    home.drop_bytes("1.jsonl", form("F1", child("ann"), child("ben")))
+    once(home)
+    (file,) = (home.folder / "ward").glob("[0-9]*")
+    controls = [line.split(b"|")[9] for line in file.read_bytes().split(b"\r") if line.startswith(b"MSH")]
+    assert len(set(controls)) == len(controls) == 2

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -48,20 +49,20 @@ class _Piece:
 
 class Knowing(NamedTuple):
     """How to learn what a target knows. children: by the number of a message, its child's key and what it carries;
-    child: the key of the child of one record of a form; read: `hub.store.Store.known`."""
+    child: the key of the child of one record of a form, None where it has none; read: `hub.store.Store.known`."""
 
     children: Mapping[int, tuple[int, str]]
-    child: Callable[[str, ChildRecord], int]
+    child: Callable[[str, ChildRecord], int | None]
     read: Callable[[str, list[tuple[int, list[bytes]]]], list[Known]]
 
 
 def knowing_of(store: Store, ring: Keyring, children: Mapping[int, tuple[int, str]]) -> Knowing:
     """What a store's targets know. children: as in `Knowing`."""
 
-    def child(source: str, record: ChildRecord) -> int:
+    def child(source: str, record: ChildRecord) -> int | None:
         own = record.source.id if record.source else ""
         name = child_name(ring, store.identity(source), str(own))
-        return store.children([name]).get(name, 0)
+        return store.children([name]).get(name)
 
     return Knowing(children, child, store.known)
 
@@ -143,6 +144,8 @@ def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | 
             changes = carries == "change" and (bool(shared) or mapping.carries == "state")
             if changes or (shared and carries == "state"):
                 own = child if len(one.records) == 1 else known.child(one.message.source, record)
+                if own is None:  # whose it is cannot be known again: it goes as it is
+                    continue
                 asked[number, n] = own, list(places(ring, record)) if shared else []
                 found[number, n] = partial(lay, names=partial(places, ring), changes=changes, shared=shared)
     if asked:
@@ -159,7 +162,7 @@ def _piece(target: Link, opened: _Opened, knows: _Knows) -> _Piece:
         if (message.number, n) in knows:
             record, kept = knows[message.number, n](record)
             told.append(kept)
-        theirs, created = _theirs(target, message, record, mapping)
+        theirs, created = _theirs(target, message, n, record, mapping)
         if theirs.tree.keys() - {"id"}:  # more than whom it is about
             made.append(theirs)
         accounts.update(created.account)
@@ -173,14 +176,17 @@ def _piece(target: Link, opened: _Opened, knows: _Knows) -> _Piece:
     return _Piece(message, made, account.decode(), told)
 
 
-def _theirs(target: Link, message: Message, record: ChildRecord, mapping: AnyMapping) -> tuple[Theirs, Created]:
+def _theirs(target: Link, message: Message, n: int, record: ChildRecord, mapping: AnyMapping) -> tuple[Theirs, Created]:
+    """The n-th record of a message in the target's words. Each has a key of its own, or a receiver that knows keys
+    would drop the second child of a form."""
     edition = target.edition(record)
     created = mapping.create(record, target.name, edition=edition, strict=target.strict)
     as_of = record.source.as_of if record.source else ""
     head = _over(target.adapter.head(as_of if isinstance(as_of, str) else "", edition), target.head)
     own = record.source.id if record.source else ""
     name = own if isinstance(own, str) else ""
-    key, at = message.id.hex(), datetime.now(UTC).isoformat(timespec="seconds")
+    key = (blake2b(b"%d" % n, key=message.id, digest_size=16).digest() if n else message.id).hex()
+    at = datetime.now(UTC).isoformat(timespec="seconds")
     return Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=at, source=message.source), created
 
 

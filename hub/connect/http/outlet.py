@@ -90,6 +90,10 @@ class HttpOutlet(OneByOne):
             "post": self._plain,
         }
         try:
+            if self._told.send in FHIR and parcel.suffix == ".zip":
+                raise Refused(
+                    f"{self._call.place} takes one Bundle at a time, and this form about several children is more"
+                )
             return ways[self._told.send](parcel, end)
         except Unanswered as lost:
             if self._told.send in FHIR and lost.after is None:
