@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.message import Told
 from hub.model import ChildRecord, decode, from_tree, to_tree
-from hub.pipeline.telling import lay
+from hub.pipeline.telling import lay, written
 from hub.store import Known, Outcome, Store
 from hub.store.told import Held
 from tests.stores import NEWER, REFUSED, Council
@@ -49,6 +49,7 @@ class Target:
         known = Known(child, self.said.get(source, b""), held, others)
         out, told = lay(one, known=known, names=lambda _: self.names, changes=changes, shared=shared)
         self.keep(source, child, told)
+        assert to_tree(written(one, told)) == to_tree(out), "what is said of it later is what went out"
         return to_tree(out).get("person", {})
 
     def keep(self, source: str, child: int, told: Told) -> None:

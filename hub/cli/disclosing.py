@@ -59,11 +59,15 @@ def _parts(store: Store, trace: Trace, parcel: Parcel, left_out: list[dict[str, 
     """By part of the record: the fields that were said, with counts. extras: what only that target understands."""
     from hub.errors import HubError
     from hub.model import decode_all
+    from hub.pipeline.telling import written
 
     try:
         records = decode_all(store.record(trace.document, trace.ordinal, trace.revision))
     except HubError as error:
         return {"missing": str(error)}
+    told = parcel.told[parcel.numbers.index(trace.number)] if trace.number in parcel.numbers and parcel.told else []
+    if len(told) == len(records):  # with what was told before, and by others
+        records = [written(record, known) for record, known in zip(records, told, strict=True)]
     counts = {one["path"]: one["count"] for one in said(*records) if one["path"] not in _STAYS}
     for one in left_out:
         if one["path"] in counts:

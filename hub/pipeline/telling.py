@@ -57,6 +57,18 @@ def lay(
     return out, Told(known.key, encode(part), encode(_bare(held)) if meet else b"", meet, of, seen)
 
 
+def written(record: ChildRecord, told: Told) -> ChildRecord:
+    """What went out of a record, from what the target knew with it: `lay`'s record again, for who asks later."""
+    laid = decode(told.held or told.said, Token)
+    laid = _once(laid) if told.held else laid
+    out = copy(record)
+    for name in laid.__struct_fields__:
+        value = getattr(laid, name)
+        if name != "source" and value is not UNSET:
+            setattr(out, name, value)
+    return out
+
+
 def _only(record: ChildRecord, shared: tuple[str, ...]) -> ChildRecord:
     """The shared parts, with what the source says of their lists."""
     return ChildRecord(source=record.source, **{name: getattr(record, name) for name in shared})
@@ -132,4 +144,4 @@ def _alike(item: Any) -> Any:
     return msgspec.json.encode(bare)
 
 
-__all__ = ["lay"]
+__all__ = ["lay", "written"]
