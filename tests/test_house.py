@@ -235,8 +235,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     """A copy of the tree to run documented commands in, and the environment for them."""
     place = tmp_path_factory.mktemp("readme")
     copy = place / "ics-hub"
-    ignore = shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__", ".hypothesis", "build", "dist")
-    shutil.copytree(ROOT, copy, ignore=ignore)
+    copied(copy)
     command = place / "bin" / "ics-hub"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from hub.cli import main; main()" "$@"\n', "utf-8")
@@ -247,6 +246,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     calling(place / "calling", parent)
     yield copy, {**os.environ, **terminal, "PATH": path, "PYTHONPATH": str(copy)}
     parent.close()
+
+
+def copied(place: Path) -> None:
+    """The tree as it is at `place`, with nothing that an earlier page's commands made there."""
+    for one in place.iterdir() if place.exists() else ():
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        else:
+            one.unlink()
+    ignore = shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__", ".hypothesis", "build", "dist")
+    shutil.copytree(ROOT, place, ignore=ignore, dirs_exist_ok=True)
 
 
 def calling(place: Path, parent: Calls) -> None:
@@ -276,7 +286,7 @@ def run(command: list[str], place: Path, environment: dict[str, str]) -> tuple[i
 def test_the_commands_of_the_documentation_run(file: str, bench: tuple[Path, dict[str, str]]) -> None:
     copy, environment = bench
     entered = Path(sys.prefix) if file in AS_INSTALLED else copy.parent / "calling"
-    (copy / ".venv").unlink(missing_ok=True)
+    copied(copy)
     (copy / ".venv").symlink_to(entered, target_is_directory=True)
     mark = "@@ next @@"
     asked = commands(file)
