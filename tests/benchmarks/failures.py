@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psycopg
+
 from hub.seal import Keyring, new_ring
 from hub.store import Choice, Store
 from tests.backlog import fill
@@ -17,7 +19,7 @@ from tests.nodes import NodeError, Postgres
 
 PARKED, CHILDREN, KINDS, CLOSED = 100_000, 20_000, 40, 200_000
 BAR = 1.0
-"""Seconds for the list of causes."""
+"""Seconds for the list of causes, as a command."""
 ROUNDS = 5
 RATES, SECONDS = (200.0, 2000.0, None), 8
 """Messages a second that a replay is asked to send; seconds that each is looked at."""
@@ -43,7 +45,7 @@ CALL = "from hub.cli import main; main()"
 
 
 def measure(folder: Path) -> None:
-    """Print the best time of the list and of the status: asked of the store, and as commands with their start."""
+    """Print the best time of the list and of the status: as commands with their start, and asked of the store."""
     print(f"\n{PARKED:,} parked messages of {CHILDREN:,} children, {KINDS} causes; {CLOSED:,} that were sent")
     _measure("SQLite", f"sqlite:///{folder / 'failures.db'}", folder)
     try:
@@ -63,15 +65,23 @@ def _measure(name: str, url: str, folder: Path) -> None:
     Store.upgrade(url)
     store = Store.open(url, Keyring.parse((home / "keys.toml").read_text()))
     fill(store, parked=PARKED, children=CHILDREN, kinds=KINDS, closed=CLOSED)
+    if not store.database.sqlite:
+        _vacuum(url)
     asked = [_best(store.failures), _best(store.status)]
     paces = [_pace(store, rate) for rate in RATES]
     store.close()
     called = [_best(partial(_call, home, word)) for word in ("failures", "status", "--help")]
-    met = "met" if asked[0] <= BAR else "NOT met"
-    print(f"{name}: causes {asked[0]:.2f} s (bar {BAR:.0f} s, {met}), status {asked[1]:.2f} s;")
+    met = "met" if called[0] <= BAR else "NOT met"
+    print(f"{name}: the command failures {called[0]:.2f} s (bar {BAR:.0f} s, {met}), status {called[1]:.2f} s,")
+    print(f"    --help {called[2]:.2f} s; the store's own part: causes {asked[0]:.2f} s, status {asked[1]:.2f} s")
     told = ", ".join(f"{got:,.0f}/s" + (f" of {rate}/s asked for" if rate else " unpaced") for rate, got in paces)
     print(f"    all {PARKED:,} in one replay: {told}")
-    print(f"    as commands: failures {called[0]:.2f} s, status {called[1]:.2f} s, --help {called[2]:.2f} s")
+
+
+def _vacuum(url: str) -> None:
+    """What PostgreSQL does by itself within a minute of so many new rows."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
 
 
 def _pace(store: Store, rate: float | None) -> tuple[float | None, float]:

@@ -19,6 +19,7 @@ import random
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ from hub.store.renewing import PASSED
 from tests.faults import overlay, twins
 from tests.faults.acts import version_of
 from tests.faults.edits import edited
-from tests.faults.logs import Log, follow_parent
+from tests.faults.logs import Log, follow_parent, lines
 from tests.faults.mortal import AWAY, lives
 from tests.faults.rows import Rows
 from tests.faults.worker import Reaper
@@ -64,7 +65,10 @@ class Found:
 
 
 class Person:
-    """One person. What is to be known of earlier acts is asked of the store: whoever did them may be dead."""
+    """One person. What is to be known of earlier acts is asked of the store: whoever did them may be dead.
+
+    hits: what the acts of all persons were that met something on its way; of ways to replay the rarest is taken.
+    """
 
     def __init__(self, home: Path, hook: Reaper, chance: random.Random) -> None:
         self.home, self.chance = home, chance
@@ -73,6 +77,7 @@ class Person:
         self.links = mapped(self.settings)
         self.store = Store.open(self.settings.store, self.settings.ring, hook=hook)
         self.rows = Rows(self.settings.store, self.settings.ring)
+        self.hits = Counter(hit for line in lines(home / "acts.log") if line["flight"] for hit in line.get("hits", ()))
         self._count = 0
 
     def act(self, what: str, do: Callable[[], Found], **said: Any) -> None:
@@ -87,6 +92,7 @@ class Person:
             found = Found([f"{what} refused"], refused={0: error.reason})
         found.hits += sorted(set(twins.BROKE))
         twins.BROKE.clear()
+        self.hits.update(found.hits if flight else ())
         self.log.add(id=mark, at=time.time(), flight=flight, **vars(found))
 
     def go_on(self, every: float, mends: float, likes: Sequence[str]) -> None:
@@ -124,19 +130,18 @@ class Person:
             return False
         some = tuple(sorted(chance.sample(better, chance.randint(1, min(len(better), 4)))))
         cause = next((row.id for row in store.failures() if row.cause == told.cause), None)
-        how, choice = chance.choice(
-            [
-                ("of everything", Choice()),
-                ("by cause", Choice(cause=cause)),
-                ("by target", Choice(target=told.target)),
-                ("by source", Choice(source=told.source)),
-                ("by number", Choice(numbers=some)),
-            ]
-        )
-        numbers = store.choose(choice).items
+        choices = {
+            "of everything": Choice(),
+            "by cause": Choice(cause=cause),
+            "by target": Choice(target=told.target),
+            "by source": Choice(source=told.source),
+            "by number": Choice(numbers=some),
+        }
+        how = min(chance.sample(list(choices), len(choices)), key=lambda how: self.hits[f"replay {how}"])
+        numbers = store.choose(choices[how]).items
         if not numbers:
             return False
-        canary = chance.random() < 0.3
+        canary = chance.random() < 0.5
         self.start(how, numbers, rate=chance.choice([None, SLOW, SLOW, 5.0]), canary=canary)
         if not canary and chance.random() < 0.3:
             self._regret()
