@@ -8,7 +8,6 @@ import pkgutil
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -457,10 +456,8 @@ def test_claiming_goes_by_indexes_whatever_lies_behind(council: Council, url: st
         if name in ("due", "dead", "republish", "open", "status"):
             partial = {"due": "message_due", "dead": "message_owner"}.get(name, "message_line")
             assert partial in plan, f"{name}\n{plan}"
-    began = time.perf_counter()
     assert len(council.claim(*numbers).claims) == 48
     assert store.sweep(council.worker).due == 1
-    assert time.perf_counter() - began < 5, "a scan of a million rows, three times over, would take longer"
 
 
 _SCAN = r"Seq Scan on (message|place|key|record)|SCAN (m|n|p|q|k|r|message|place|key|record)\b(?! USING)"
