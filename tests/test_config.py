@@ -76,6 +76,7 @@ def test_a_whole_file_comes_out_typed(home: Path) -> None:
         adapter = "dfe_csc_api"
         overlays = ["overlay"]
         bad = "park"
+        strict = true
         poll = 0.5
         connection = { kind = "folder", in = "in/ics", out = "${OUT}/ics", settle = 0 }
         rate = "600/min"
@@ -108,6 +109,8 @@ def test_a_whole_file_comes_out_typed(home: Path) -> None:
         True,
         0.5,
     )
+    assert ics.strict
+    assert not found.links["ssd"].strict
     assert (ics.rate, ics.hours, ics.at_once, ics.attempts, ics.batch) == (10.0, Hours(1200, 360), 1, 3, 250)
     assert ics.connection.settings == {"in": "in/ics", "out": "elsewhere/ics", "settle": 0}
     assert (ics.connection.records, ics.connection.tables, ics.connection.home) == (100, False, home)
@@ -258,6 +261,7 @@ MISTAKES: list[tuple[str, str, int, str]] = [
     ('in = "in"', 'in = "in", out = "./in"', 6, "links.a.connection.out: links.a.connection.in is the same place"),
     ('out = "out"', 'out = "in"', 10, "links.b.connection.out: links.a.connection.in is the same place"),
     ("[links.b]", "bad = 'stop'\n[links.b]", 8, "links.a.bad: this must be 'keep' or 'park'"),
+    ("[links.b]", "strict = 'yes'\n[links.b]", 8, "links.a.strict: this must be true or false"),
     ("[links.b]", "overlays = ['overlay', 'no']\n[links.b]", 8, "links.a.overlays: there is no folder 'no'"),
     ("[links.b]", "overlays = 'file'\n[links.b]", 8, "links.a.overlays: there is no folder 'file'"),
     ("[links.b]", "overlays = []\n[links.b]", 8, "links.a.overlays: this is empty"),

@@ -16,6 +16,7 @@ from hub.config.build import build
 from hub.errors import DeclarationError
 from hub.pipeline import Hub
 from hub.seal import new_ring
+from hub.store import Store
 from hub.wire import Document
 from tests.stores import upgraded
 
@@ -146,6 +147,21 @@ def test_a_bad_record_is_parked_and_the_others_go_through(home: Path) -> None:
     drop(home, data, "b.xml")
     assert once(home) == 0, "the mended record takes the place of the bad one"
     assert len(records(home, "ours", "canonical")) == CHILDREN
+
+
+def test_what_lacks_a_required_field_is_parked_at_a_strict_target_alone(home: Path) -> None:
+    strict = TOML.replace("[links.index]", "[links.index]\nstrict = true")
+    (home / "hub.toml").write_text(strict)
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    assert once(home) == 1
+    settings = load(home / "hub.toml")
+    store = Store.open(settings.store, settings.ring)
+    (row,) = store.failures()
+    store.close()
+    assert (row.cause.row, row.states) == ("Identifiers.Identifier[].Value", {"parked": row.count})
+    assert row.count > 0
+    assert len(records(home, "index", "contactpoint")) == CHILDREN - row.count
+    assert len(records(home, "safeguarding", "ssd")) == CHILDREN
 
 
 def test_a_document_that_is_no_document_ends_alone(home: Path) -> None:

@@ -72,6 +72,7 @@ def _link(settings: Settings, one: LinkSettings, *, reached: bool = True) -> Lin
         overlays=one.overlays,
         writes=one.edition,
         head=dict(one.head),
+        strict=one.strict,
     )
 
 

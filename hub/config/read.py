@@ -16,7 +16,7 @@ from hub import connect
 from hub.adapter import Adapter
 from hub.config import keys, locate, values
 from hub.config.settings import Limits, LinkSettings, Notify, Route, Settings
-from hub.config.table import Faults, Table, choice, command, seconds, text, texts, whole
+from hub.config.table import Faults, Table, choice, command, flag, seconds, text, texts, whole
 from hub.connect import Connection
 from hub.errors import DeclarationError
 
@@ -144,6 +144,7 @@ def _link(name: str, table: Table, place: _Place) -> LinkSettings | None:
         batch=batch,
         edition=table.take("edition", choice(*adapter.editions) if adapter else text, ""),
         head=table.take("head", place.head, {}),
+        strict=table.take("strict", flag, False),
     )
     return made if adapter and connection else None
 

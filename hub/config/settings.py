@@ -49,7 +49,8 @@ class LinkSettings:
     As source: poll: seconds between two looks for documents. As target: rate: most records a second, None: no bound;
     hours: when it may be sent to, None: always; at_once: most sends at the same time over all processes, None: as
     the connection says; attempts: sends of a message until it is parked; batch: most records in one parcel; edition: of
-    the format to write, "" for the newest; head: what the adapter writes at the head of a document.
+    the format to write, "" for the newest; head: what the adapter writes at the head of a document; strict: a record
+    without a field that the format requires is parked.
     """
 
     name: str
@@ -65,6 +66,7 @@ class LinkSettings:
     batch: int = 100
     edition: str = ""
     head: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
 
 
 @dataclass(frozen=True)
