@@ -376,6 +376,12 @@ def test_a_key_file_of_a_group_is_allowed(home: Path) -> None:
     assert load(write(home, GOOD.replace("encrypt = false", "keys = 'keys.toml'")), {}).ring.encrypts
 
 
+def test_the_name_of_the_key_file_may_come_from_the_environment(home: Path) -> None:
+    named = GOOD.replace("encrypt = false", "keys = '${WHERE}/keys.toml'")
+    assert load(write(home, named), {"WHERE": str(home)}).ring.encrypts
+    assert mistakes(home, named) == ["line 2: hub.keys: the environment has no 'WHERE'"]
+
+
 def test_a_key_file_may_hold_a_naming_key_alone_where_nothing_is_encrypted(home: Path) -> None:
     (home / "keys.toml").write_text(f'naming = "{new_key()}"\n', "utf-8")
     plain = load(write(home, GOOD), {}).ring

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hub.config.table import Table, flag, text
+from hub.config.values import expand, known
 from hub.errors import DeclarationError
 from hub.seal import Keyring
 
@@ -26,7 +27,7 @@ def plain_ring() -> Keyring:
 def ring(hub: Table, home: Path, environ: Mapping[str, str]) -> Keyring | None:
     """The keys in force; None when they are a mistake, which is noted."""
     encrypt = hub.take("encrypt", flag, True)
-    file = hub.take("keys", text, "")
+    file = hub.take("keys", lambda told: known(expand, text(told), environ), "")
     try:
         found = _parsed(file, home, environ)
     except DeclarationError as error:

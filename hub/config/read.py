@@ -48,10 +48,7 @@ class _Place(NamedTuple):
         return {key: self.deep(one) for key, one in told.items()}
 
     def _known(self, expand: Callable[[str, Mapping[str, str]], str], told: str) -> str:
-        try:
-            return expand(told, self.environ)
-        except KeyError as error:
-            raise ValueError(f"the environment has no {error.args[0]!r}") from None
+        return values.known(expand, told, self.environ)
 
 
 def _is_tree(told: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -53,6 +53,14 @@ def hours(told: object) -> Hours:
 def expand(told: str, environ: Mapping[str, str]) -> str:
     """A text with `${NAME}` replaced from the environment. KeyError: the name that is not set there."""
     return _VARIABLE.sub(lambda match: environ[match[1]], told)
+
+
+def known(read: Callable[[str, Mapping[str, str]], str], told: str, environ: Mapping[str, str]) -> str:
+    """What `expand` or `expand_url` makes of a text. ValueError: the environment lacks a name."""
+    try:
+        return read(told, environ)
+    except KeyError as error:
+        raise ValueError(f"the environment has no {error.args[0]!r}") from None
 
 
 def expand_url(told: str, environ: Mapping[str, str]) -> str:
@@ -111,4 +119,4 @@ def _split(told: str, *schemes: str) -> str | None:
     return split.path or "/" if named else None
 
 
-__all__ = ["expand", "expand_url", "hours", "local", "plain_host", "queue_url", "rate", "size", "store_url"]
+__all__ = ["expand", "expand_url", "hours", "known", "local", "plain_host", "queue_url", "rate", "size", "store_url"]

@@ -10,20 +10,30 @@ from pathlib import Path
 
 from hub.config import Settings
 from hub.config.keys import VARIABLE
+from hub.config.values import expand, known
 from hub.doctor.result import Result, fail, ok, warn
+from hub.errors import DeclarationError
 from hub.message import Message
 from hub.seal import Keyring, SealError
 
 
 def key_file(config: Path) -> Path | None:
-    """The key file that a hub.toml names; None when it names none, or the keys come from the environment."""
+    """The key file that a hub.toml names; None when it names none, or the keys come from the environment.
+
+    DeclarationError when the environment lacks a name that stands in it.
+    """
     if os.environ.get(VARIABLE, "").strip():
         return None
     try:
         told = tomllib.loads(config.read_text("utf-8-sig")).get("hub", {}).get("keys", "")
     except (OSError, ValueError, AttributeError):
         return None
-    return config.parent / told if isinstance(told, str) and told else None
+    if not isinstance(told, str) or not told:
+        return None
+    try:
+        return config.parent / known(expand, told, os.environ)
+    except ValueError as error:
+        raise DeclarationError(f"hub.keys: {error}", file=str(config)) from None
 
 
 def key_place(settings: Settings) -> Result:
