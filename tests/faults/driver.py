@@ -234,13 +234,14 @@ class Driver:
         ):
             step = self.chance.choice(self.plan.steps)
             return f"{step}:{self._count(step)}:stop"
-        lacking = [step for step in self.plan.steps if hits[f"kill at {step}"] < self.plan.each and step not in taken]
-        step = self.chance.choice(lacking or list(self.plan.steps))
+        lacking = [step for step in self.plan.steps if hits[f"kill at {step}"] < self.plan.each]
+        untaken = [step for step in lacking if step not in taken]
+        step = self.chance.choice(untaken or lacking or list(self.plan.steps))
         return f"{step}:{self._count(step)}:kill"
 
     def _count(self, step: str) -> int:
-        """At which time the step is passed: keeping a document is rarer, and so is letting go what a person replays."""
-        return self.chance.randint(1, {"T1": 3, "T7": 2}.get(step[:2], 8))
+        """At which time the step is passed: keeping a document is rarer, and letting go what a person replays rarest."""
+        return self.chance.randint(1, {"T1": 3, "T7": 1}.get(step[:2], 8))
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         """What a log in the scene's folder says since it was asked for last."""
