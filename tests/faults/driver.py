@@ -240,7 +240,7 @@ class Driver:
         return f"{step}:{self._count(step)}:kill"
 
     def _count(self, step: str) -> int:
-        """At which time the step is passed: keeping a document is rarer, and letting go what a person replays rarest."""
+        """At which time the step is passed: keeping a document is rarer, letting go what a person replays rarest."""
         return self.chance.randint(1, {"T1": 3, "T7": 1}.get(step[:2], 8))
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
