@@ -45,9 +45,11 @@ class Target:
         """The person that goes out."""
         child = self.children[source]
         held = (Held(NUMBER[0], self.message, self.held, tuple(self.of)),) if self.held else ()
-        others = tuple(self.said[other] for other in reversed(self.order) if other != source and self.held)
+        others = tuple(
+            (self.children[other], self.said[other]) for other in reversed(self.order) if other != source and self.held
+        )
         known = Known(child, self.said.get(source, b""), held, others)
-        out, told = lay(one, known=known, names=lambda _: self.names, changes=changes, shared=shared)
+        out, told = lay(one, source=source, known=known, names=lambda _: self.names, changes=changes, shared=shared)
         self.keep(source, child, told)
         assert to_tree(written(one, told)) == to_tree(out), "what is said of it later is what went out"
         return to_tree(out).get("person", {})
@@ -130,6 +132,7 @@ def test_other_parts_go_as_their_source_has_them() -> None:
     target.send("a", record(sex="F"))
     out, _ = lay(
         record("b", religion="Sikh"),
+        source="b",
         known=Known(2, b"", (Held(NUMBER[0], 1, target.held, (1,)),)),
         names=lambda _: NUMBER,
         changes=False,
@@ -208,7 +211,10 @@ def told(child: int, said: bytes, held: bytes = b"", *names: bytes, known: Known
     """What a message told, laid onto what was known."""
     found = [one for one in (known or Known()).held if one.name in names]
     of = sorted({key for one in found for key in one.of})
-    return Told(child, said, held, list(names), of, [(one.name, one.message) for one in found])
+    left = [one for one in (known or Known()).held if one.name not in names and child in one.of]
+    seen = [(one.name, one.message) for one in (*found, *left)]
+    rest = [(one.name, b"rest" if len(one.of) > 1 else b"") for one in left]
+    return Told(child, said, held, list(names), of, seen, rest)
 
 
 def send(
@@ -236,7 +242,7 @@ def test_what_arrived_is_known_and_what_was_parked_is_not(store: Store, council:
     found, other = store.known("ssd", [(ann, [NHS]), (bob, [NHS])])
     assert found.said == b"one"
     assert [(one.record, one.of) for one in found.held] == [(b"shared", (ann,))]
-    assert (other.said, other.others) == (b"", (b"one",))
+    assert (other.said, other.others) == (b"", ((ann, b"one"),))
     assert store.known("index", [(ann, [NHS])]) == [Known(ann)]
 
 
@@ -248,6 +254,19 @@ def test_a_number_that_a_child_no_longer_bears_is_forgotten(store: Store, counci
     bob = send(council, "bob", "A", (b"three",))
     (known,) = store.known("ssd", [(bob, [NHS, OTHER])])
     assert [(one.name, one.record) for one in known.held] == [(OTHER, b"new")]
+
+
+def test_what_others_told_under_a_number_stays_when_a_child_no_longer_bears_it(store: Store, council: Council) -> None:
+    ann = send(council, "ann", "A", (b"one", b"first", NHS), NHS)
+    (known,) = store.known("ssd", [(ann, [NHS])])
+    bob = send(council, "bob", "A", (b"two", b"both", NHS), NHS, known=known)
+    (known,) = store.known("ssd", [(ann, [OTHER])])
+    send(council, "ann", "B", (b"three", b"new", OTHER), OTHER, known=known)
+    (known,) = store.known("ssd", [(bob, [NHS, OTHER])])
+    assert [(one.name, one.record, one.of) for one in known.held] == [
+        (NHS, b"rest", (bob,)),
+        (OTHER, b"new", (ann,)),
+    ]
 
 
 def test_what_was_told_meanwhile_under_a_number_stays(store: Store, council: Council) -> None:

@@ -233,7 +233,9 @@ def trusted_number(identifiers: Any) -> str:
         if type(one) is dict and one.get("system") == NHS_NUMBER:
             said = [code for held in one.get("extension") or () for code in _statuses(held)]
             status = "" if VERIFIED.issuperset(said) else "?"
-            if is_trusted(one.get("value"), status=status, is_old=one.get("use") == "old"):
+            period = one.get("period")
+            is_old = one.get("use") == "old" or (type(period) is dict and bool(period.get("end")))
+            if is_trusted(one.get("value"), status=status, is_old=is_old):
                 found.add(one["value"])
     return found.pop() if len(found) == 1 else ""
 

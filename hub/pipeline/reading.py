@@ -16,7 +16,7 @@ from hub.message import Cause
 from hub.model import ChildRecord, Identifier, digest, encode
 from hub.pipeline.link import Link
 from hub.seal import Keyring
-from hub.store import Incoming
+from hub.store import Bears, Incoming
 from hub.wire import Document
 from hub.wire.numbers import is_trusted
 
@@ -119,6 +119,7 @@ def _joined(made: Sequence[Incoming], form: bytes) -> Incoming:
         child=form,
         places=tuple(dict.fromkeys([*children, *(place for one in made for place in one.places)])),
         members=children,
+        bears=tuple(about for one in made for about in one.bears),
         digest="" if failed else blake2b("".join(one.digest for one in made).encode(), digest_size=32).hexdigest(),
         body=b"" if failed else b"[" + b",".join(one.body for one in made) + b"]",
         findings=() if failed else tuple(dict.fromkeys(cause for one in made for cause in one.findings)),
@@ -186,7 +187,14 @@ def _mapped(
         findings=tuple(Cause("inward", one.kind, one.row, one.table) for one in findings),
         targets=source.link.targets,
         merge=child_name(source.ring, source.identity, gone) if isinstance(gone, str) and gone else None,
+        bears=(_bears(source.ring, child_key(source, own, *at), record),),
     )
+
+
+def _bears(ring: Keyring, child: bytes, record: ChildRecord) -> Bears:
+    """What a record says of who its child is."""
+    said, found = record.person.shielded if record.person else None, numbers(record)
+    return Bears(child, tuple(meeting(ring, record)), len(found) > 1, said if isinstance(said, bool) else None)
 
 
 def child_key(source: Source, own: str, document: int, ordinal: int) -> bytes:
@@ -212,6 +220,26 @@ def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
             yield ring.name(str(one.system), one.value)
 
 
+def meeting(ring: Keyring, record: ChildRecord) -> list[bytes]:
+    """The name under which what sources say of one child is put together: that of its one trusted NHS number. A record
+    with several different ones may be about two children: it meets nobody."""
+    found = numbers(record)
+    return [ring.name("nhs", one) for one in found] if len(found) == 1 else []
+
+
+def numbers(record: ChildRecord) -> set[str]:
+    """The trusted NHS numbers in a record that are in force."""
+    return {
+        str(one.value)
+        for one in (record.person.identifiers or () if record.person else ())
+        if one.system == "nhs" and one.removed is not True and _says_who(one) and not _is_over(one)
+    }
+
+
+def _is_over(number: Identifier) -> bool:
+    return bool(number.period and isinstance(number.period.end, str))
+
+
 def _says_who(number: Identifier) -> bool:
     is_old = number.use == "former"
     if number.system == "nhs":
@@ -225,6 +253,7 @@ __all__ = [
     "child_name",
     "from_records",
     "incoming",
+    "meeting",
     "picked",
     "places",
     "read",

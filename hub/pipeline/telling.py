@@ -18,12 +18,13 @@ from msgspec import UNSET
 from hub.adapter import Token
 from hub.message import Told
 from hub.model import ChildRecord, Item, Part, decode, encode, merge, merge3
-from hub.store import Known
+from hub.store import Held, Known
 
 
 def lay(
     record: ChildRecord,
     *,
+    source: str,
     known: Known,
     names: Callable[[ChildRecord], Iterable[bytes]],
     changes: bool,
@@ -31,11 +32,14 @@ def lay(
 ) -> tuple[ChildRecord, Told]:
     """The record to write, and what the target knows once it has that.
 
-    changes: the record leaves out what stayed as it was. shared: parts of the record that sources share there; the rest
-    then goes as the record has it. names: of the numbers in a record by which sources meet.
+    source: the link that the record came by. changes: the record leaves out what stayed as it was. shared: parts of the
+    record that sources share there; the rest then goes as the record has it. names: of the number in a record by which
+    sources meet.
     """
     had = decode(known.said, Token) if known.said else ChildRecord()
-    said = merge(had, record) if changes else record
+    own = _named(record, shared, source)
+    said = merge(had, own) if changes else own
+    old = _renumber(said, own) if changes else set()
     if not shared:
         return said, Told(known.key, encode(_bare(said)), b"", [], [], [])
     part = _only(said, shared)
@@ -46,15 +50,67 @@ def lay(
     if newest is not None:
         base = _only(had, shared) if known.key in newest.of else ChildRecord()
         mine = _only(decode(newest.record, Token), shared)
+        for (
+            gone
+        ) in known.gone:  # it was merged into another: what it said counts no more, and all this child says is new
+            mine, base = merge3(_only(decode(gone, Token), shared), mine, ChildRecord()), ChildRecord()
         held = merge3(base, mine, _softened(base, mine, part))
-        for other in known.others:
-            _fill(held, _only(decode(other, Token), shared))
+        _drop(held, old)
+        for child, other in known.others:
+            if child in newest.of:
+                _fill(held, _only(decode(other, Token), shared))
     out, once = copy(record), _once(held)
     for name in shared:
         setattr(out, name, getattr(once, name))
     of = list(newest.of) if newest is not None else []
-    seen = [(one.name, one.message) for one in found]
-    return out, Told(known.key, encode(part), encode(_bare(held)) if meet else b"", meet, of, seen)
+    left = [_without(known, one, shared) for one in known.held if one.name not in meet and known.key in one.of]
+    seen = [(one.name, one.message) for one in known.held if one in found or known.key in one.of]
+    return out, Told(known.key, encode(part), encode(_bare(held)) if meet else b"", meet, of, seen, left)
+
+
+def _renumber(said: ChildRecord, own: ChildRecord) -> set[tuple[Any, Any]]:
+    """Take out of `said` the numbers in whose place its source now tells another: a child has one NHS number and one
+    UPN at a time. What they are."""
+    now = {(one.system, one.value) for one in _current(own)}
+    systems = {system for system, _ in now}
+    old = {(one.system, one.value) for one in _current(said) if one.system in systems} - now
+    _drop(said, old)
+    return old
+
+
+def _current(record: ChildRecord) -> list[Any]:
+    """The numbers in force of the kinds of which a child has one."""
+    found = record.person.identifiers or () if record.person else ()
+    return [
+        one
+        for one in found
+        if one.system in ("nhs", "upn")
+        and one.value
+        and one.use != "former"
+        and one.removed is not True
+        and not (one.period and one.period.end)
+    ]
+
+
+def _drop(record: ChildRecord, numbers: set[tuple[Any, Any]]) -> None:
+    """Take numbers out of a record, which is no longer anybody else's; their former ones stay."""
+    if numbers and record.person and record.person.identifiers:
+        person = copy(record.person)
+        current = {id(one) for one in _current(record)}
+        person.identifiers = [
+            one for one in record.person.identifiers if (one.system, one.value) not in numbers or id(one) not in current
+        ]
+        record.person = person
+
+
+def _without(known: Known, held: Held, shared: tuple[str, ...]) -> tuple[bytes, bytes]:
+    """What is held under a number that this child no longer bears, as the others told it: its name, and that; b"" for
+    nobody's."""
+    rest = ChildRecord()
+    others = [other for child, other in known.others if child in held.of]
+    for other in reversed(others):  # the last told last
+        rest = merge3(ChildRecord(), rest, _only(decode(other, Token), shared))
+    return held.name, encode(_bare(rest)) if others else b""
 
 
 def written(record: ChildRecord, told: Told) -> ChildRecord:
@@ -66,6 +122,28 @@ def written(record: ChildRecord, told: Told) -> ChildRecord:
         value = getattr(laid, name)
         if name != "source" and value is not UNSET:
             setattr(out, name, value)
+    return out
+
+
+def _named(record: ChildRecord, shared: tuple[str, ...], source: str) -> ChildRecord:
+    """The record with the ids of items in its shared parts as its source's: another's with the same id is another."""
+    out = copy(record)
+    for name in shared:
+        part = copy(getattr(record, name))
+        if isinstance(part, Part):
+            for field in part.__struct_fields__:
+                items = getattr(part, field)
+                if isinstance(items, list) and items and isinstance(items[0], Item):
+                    setattr(part, field, [_renamed(item, source) for item in items])
+            setattr(out, name, part)
+    return out
+
+
+def _renamed(item: Any, source: str) -> Any:
+    if not isinstance(item.id, str):
+        return item
+    out = copy(item)
+    out.id = f"{source}:{item.id}"
     return out
 
 

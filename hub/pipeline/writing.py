@@ -6,11 +6,12 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 
@@ -18,9 +19,9 @@ from hub.adapter import Theirs, Token, Tree
 from hub.errors import RecordError, fault
 from hub.mapping import AnyMapping, Created, Finding
 from hub.message import Cause, Message, Parcel, Told
-from hub.model import ChildRecord, decode_all
+from hub.model import ChildRecord, Person, decode_all
 from hub.pipeline.link import Link
-from hub.pipeline.reading import child_name, places
+from hub.pipeline.reading import child_name, meeting
 from hub.pipeline.telling import lay
 from hub.seal import KeyMissing, Keyring, SealError
 from hub.store import Known, Outcome, Store
@@ -49,11 +50,13 @@ class _Piece:
 
 class Knowing(NamedTuple):
     """How to learn what a target knows. children: by the number of a message, its child's key and what it carries;
-    child: the key of the child of one record of a form, None where it has none; read: `hub.store.Store.known`."""
+    child: the key of the child of one record of a form, None where it has none; read: `hub.store.Store.known`;
+    shielded: `hub.store.Store.shielded`."""
 
     children: Mapping[int, tuple[int, str]]
     child: Callable[[str, ChildRecord], int | None]
     read: Callable[[str, list[tuple[int, list[bytes]]]], list[Known]]
+    shielded: Callable[[Mapping[int, tuple[list[int], list[bytes]]]], set[int]]
 
 
 def knowing_of(store: Store, ring: Keyring, children: Mapping[int, tuple[int, str]]) -> Knowing:
@@ -64,7 +67,7 @@ def knowing_of(store: Store, ring: Keyring, children: Mapping[int, tuple[int, st
         name = child_name(ring, store.identity(source), str(own))
         return store.children([name]).get(name)
 
-    return Knowing(children, child, store.known)
+    return Knowing(children, child, store.known, store.shielded)
 
 
 class _Opened(NamedTuple):
@@ -73,6 +76,8 @@ class _Opened(NamedTuple):
     mappings: list[AnyMapping]
 
 
+_Asked = dict[tuple[int, int], tuple[int, list[bytes]]]
+"""By message and the number of its record: the key of the child, and the names of the numbers in it."""
 _Knows = dict[tuple[int, int], Callable[..., tuple[ChildRecord, Told]]]
 
 
@@ -92,8 +97,9 @@ def write(
     made = Made()
     opened = _each(made, ((message, partial(_open, target, sources, ring, message)) for message in messages))
     knows = _knows(target, ring, opened, known)
+    hidden = _hidden(ring, opened, known)
     pieces = []
-    for piece in _each(made, ((one.message, partial(_piece, target, one, knows)) for one in opened)):
+    for piece in _each(made, ((one.message, partial(_piece, target, one, knows, hidden)) for one in opened)):
         if piece.theirs:
             pieces.append(piece)
         else:
@@ -135,7 +141,7 @@ def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | 
     if known is None:
         return {}
     found: _Knows = {}
-    asked: dict[tuple[int, int], tuple[int, list[bytes]]] = {}
+    asked: _Asked = {}
     shared = target.adapter.shared
     for one in opened:
         number = one.message.number
@@ -146,15 +152,57 @@ def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | 
                 own = child if len(one.records) == 1 else known.child(one.message.source, record)
                 if own is None:  # whose it is cannot be known again: it goes as it is
                     continue
-                asked[number, n] = own, list(places(ring, record)) if shared else []
-                found[number, n] = partial(lay, names=partial(places, ring), changes=changes, shared=shared)
+                asked[number, n] = own, list(meeting(ring, record)) if shared else []
+                found[number, n] = partial(
+                    lay, source=one.message.source, names=partial(meeting, ring), changes=changes, shared=shared
+                )
     if asked:
-        for at, knows in zip(asked, known.read(target.name, list(asked.values())), strict=True):
-            found[at] = partial(found[at], known=knows)
+        for at, knows in _read(known, target.name, asked).items():
+            found[at] = partial(_fail, knows) if isinstance(knows, SealError) else partial(found[at], known=knows)
     return found
 
 
-def _piece(target: Link, opened: _Opened, knows: _Knows) -> _Piece:
+def _read(known: Knowing, target: str, asked: _Asked) -> dict[tuple[int, int], Known | SealError]:
+    """What a target knows of each child, or why that cannot be opened: then its message alone is parked."""
+    try:
+        return dict(zip(asked, known.read(target, list(asked.values())), strict=True))
+    except KeyMissing:
+        raise
+    except SealError as error:
+        if len(asked) == 1:
+            return dict.fromkeys(asked, error)
+        return {at: _read(known, target, {at: one})[at] for at, one in asked.items()}
+
+
+def _fail(error: SealError, record: ChildRecord) -> NoReturn:
+    raise error
+
+
+def _hidden(ring: Keyring, opened: list[_Opened], known: Knowing | None) -> set[int]:
+    """The numbers of the messages about children whom a source has shielded, whatever else their records say: a form
+    about several children if one of them is, for they are found in one place."""
+    if known is None:
+        return set()
+    about = {}
+    for one in opened:
+        number, records = one.message.number, one.records
+        found = [known.child(one.message.source, record) for record in records] if len(records) > 1 else []
+        found.append(known.children.get(number, (None, ""))[0])
+        names = {name for record in records for name in meeting(ring, record)}
+        about[number] = sorted({key for key in found if key is not None}), sorted(names)
+    return known.shielded(about)
+
+
+def _shield(record: ChildRecord) -> ChildRecord:
+    """The record with its child's shield up."""
+    person = copy(record.person) if record.person else Person()
+    person.shielded = True
+    out = copy(record)
+    out.person = person
+    return out
+
+
+def _piece(target: Link, opened: _Opened, knows: _Knows, hidden: set[int]) -> _Piece:
     message = opened.message
     made, accounts, told = [], Counter[tuple[str, str]](), []
     findings: list[Finding] = []
@@ -162,6 +210,8 @@ def _piece(target: Link, opened: _Opened, knows: _Knows) -> _Piece:
         if (message.number, n) in knows:
             record, kept = knows[message.number, n](record)
             told.append(kept)
+        if message.number in hidden:
+            record = _shield(record)
         theirs, created = _theirs(target, message, n, record, mapping)
         if theirs.tree.keys() - {"id"}:  # more than whom it is about
             made.append(theirs)

@@ -8,6 +8,7 @@ from hub.store.database import Hook
 from hub.store.facts import (
     LEASE,
     Attempt,
+    Bears,
     CauseRow,
     Claim,
     Claimed,
@@ -29,19 +30,21 @@ from hub.store.facts import (
 from hub.store.migrations import upgrade, version
 from hub.store.store import Store
 from hub.store.take import Batch
-from hub.store.told import Known
+from hub.store.told import Held, Known
 
 __all__ = [
     "LEASE",
     "Acted",
     "Attempt",
     "Batch",
+    "Bears",
     "CauseRow",
     "Choice",
     "Chosen",
     "Claim",
     "Claimed",
     "Due",
+    "Held",
     "Hook",
     "Incoming",
     "Kept",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,6 +26,16 @@ class LeaseLost(HubError):
     """This worker does not read that source now, or the document was read further by another."""
 
 
+class Bears(NamedTuple):
+    """What a record says of who its child is. child: the child's key; names: of the number by which sources meet, none
+    or one; several: it has more than one, and is to meet nobody; shielded: as it says, None where it says nothing."""
+
+    child: bytes
+    names: tuple[bytes, ...]
+    several: bool
+    shielded: bool | None
+
+
 class Incoming(msgspec.Struct, frozen=True):
     """One record of a document, as T2 keeps it.
 
@@ -32,7 +43,8 @@ class Incoming(msgspec.Struct, frozen=True):
     event. digest: of the content, named before it is kept. body: the record as `hub.model.encode` gives it, or theirs
     when `failed` says why it could not be read; plain, sealed by the store. targets: who is owed it. merge: the
     child key that this record says is superseded by `child`. members: the keys of the children of a form, whose own
-    key `child` then is. findings: what went well enough, for the list of causes.
+    key `child` then is. bears: who its children are. findings: what went well enough, for the
+    list of causes.
     """
 
     ordinal: int
@@ -48,6 +60,7 @@ class Incoming(msgspec.Struct, frozen=True):
     findings: tuple[Cause, ...] = ()
     merge: bytes | None = None
     members: tuple[bytes, ...] = ()
+    bears: tuple[Bears, ...] = ()
 
     def __repr__(self) -> str:
         return f"Incoming({self.ordinal}, {self.kind!r})"

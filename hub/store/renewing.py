@@ -46,6 +46,7 @@ _RENEW = Sql("""UPDATE record SET key = :key, version = :version, kind = :kind, 
 _HEAD = Sql("""UPDATE key SET content = :content WHERE id = :key AND document = :document AND ordinal = :ordinal""")
 _NEW_HEAD = Sql("""UPDATE key SET version = :version, content = :content, document = :document, ordinal = :ordinal
     WHERE id = :key AND (document IS NULL OR document < :document OR document = :document AND ordinal < :ordinal)""")
+_NEWEST = Sql("SELECT version FROM key WHERE id = :key")
 _VERSION = Sql("UPDATE key SET version = :version WHERE id = :key AND version < :version")
 _OVERTAKEN = Sql("""SELECT m.number FROM {each numbers} JOIN message m ON m.number = numbers.value WHERE EXISTS
     (SELECT 1 FROM message n WHERE n.key = m.key AND n.target = m.target AND n.number > m.number
@@ -134,10 +135,13 @@ class Renewing(Taking, Choosing, Audit):
         content, revision = self.content(one), old.revision + edited
         head = heads[one.child]
         moved = head.id != old.key
+        newest = int(work.value(_NEWEST, key=head.id))
+        is_newest = old.version == newest if not moved else not newest
         head = head._replace(version=head.version + 1 if moved else old.version)
         heads[one.child] = head._replace(content=content)
         made = Addressed(one, head, content, self.ring.seal(one.body, record_bound(*at)), at[0], revision)
-        keys = places_of(work, [made], heads)[0]
+        unsaid = self.bear(work, [(one, is_newest)], {name: each.id for name, each in heads.items()})
+        keys = places_of(work, [made], heads, unsaid)[0]
         changes = [self._change(work, row, keys) for row in messages]
         for row, (added, gone) in zip(messages, changes, strict=True):
             work.many(_PLACES, [(row.target, key, row.number) for key in added])

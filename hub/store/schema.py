@@ -228,6 +228,14 @@ member = _table(  # the children of a form, which has a key of its own
     Index("member_form", "form"),
     thin=True,
 )
+bearing = _table(  # the number that a child bears, and whether it is shielded (`hub.store.bearing`)
+    "bearing",
+    Column("child", BigInteger, nullable=False),
+    Column("key", BigInteger, nullable=False),  # of the number; of the child itself where it is shielded
+    _flag("shielded"),
+    PrimaryKeyConstraint("child", "key"),
+)
+_partial(bearing, "bearing_shielded", "key", where="shielded")
 told = _table(  # what a target knows of a child, or of whoever bears a number (`hub.store.told`)
     "told",
     Column("target", BigInteger, nullable=False),

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from hub.errors import DeclarationError
 from hub.message import Cause, Message
+from hub.store.bearing import Bearing
 from hub.store.database import Work
 from hub.store.facts import Incoming, LeaseLost, Taken
-from hub.store.line import Line, firsts, free, heads_of, record_bound
+from hub.store.line import firsts, free, heads_of, record_bound
 from hub.store.statements import Rows, Sql
 
 _READER = Sql("""SELECT d.id, d.position FROM source s JOIN document d ON d.link = s.link WHERE s.link = :link
@@ -113,7 +114,7 @@ class Batch(NamedTuple):
             raise ValueError("records are taken in their order, from the document's position on")
 
 
-class Taking(Line):
+class Taking(Bearing):
     """Keeping records and putting their messages in line."""
 
     def take(
@@ -163,7 +164,9 @@ class Taking(Line):
                 if form.incoming.members:
                     children = sorted({heads[name].id for name in form.incoming.members})
                     work.run(_MEMBERS, form=form.head.id, children=children)
-            keys = places_of(work, kept, heads)
+            ids = {name: head.id for name, head in heads.items()}
+            unsaid = self.bear(work, [(one.incoming, True) for one in kept], ids)
+            keys = places_of(work, kept, heads, unsaid)
             messages = self.address(work, where, list(zip(kept, keys, strict=True)), causes, targets) if kept else []
             if len(kept) < len(every):
                 work.run(_UNCHANGED, link=where.link, unchanged=len(every) - len(kept))
@@ -319,18 +322,24 @@ def new_numbers(work: Work, count: int) -> list[int]:
     return sorted(row[0] for row in work.rows(_COUNT[False], count=count))
 
 
-def places_of(work: Work, kept: list[Addressed], heads: dict[bytes, Head]) -> list[set[int]]:
-    """The keys of each record's places: its child's, its identifiers', both sides of a merge, what they merged into."""
+def places_of(
+    work: Work, kept: list[Addressed], heads: dict[bytes, Head], unsaid: Sequence[set[int]] = ()
+) -> list[set[int]]:
+    """The keys of each record's places: its child's, its identifiers', both sides of a merge, what they merged into.
+
+    unsaid: of each record, the keys of numbers that its child bears though it does not say so.
+    """
     merged: dict[int, int] = {head.id: head.alias for head in heads.values() if head.alias is not None}
-    unseen = set(merged.values()) - {head.id for head in heads.values()}
+    unseen = set(merged.values()).union(*unsaid) - {head.id for head in heads.values()}
     while unseen:
         rows = work.rows(_ALIASES, ids=sorted(unseen))
         merged.update({row[0]: row[1] for row in rows if row[1] is not None})
         unseen = {row[1] for row in rows if row[1] is not None} - set(merged)
     places = []
-    for k in kept:
+    for n, k in enumerate(kept):
         one = k.incoming
         mine = {heads[name].id for name in (one.child, *one.places, one.merge) if name is not None}
+        mine |= unsaid[n] if unsaid else set()
         if one.merge is not None and heads[one.merge].id != k.head.id and one.failed is None:
             merged[heads[one.merge].id] = k.head.id
             merged.pop(k.head.id, None)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from hub.message import Told
+from hub.seal import KeyMissing, SealError
 from hub.store.database import Work
 from hub.store.line import Line
 from hub.store.statements import Rows, Sql
@@ -20,6 +21,7 @@ from hub.store.statements import Rows, Sql
 _READ = Sql("SELECT t.key, t.number, t.sealed FROM told t WHERE t.target = :target AND t.key {in keys}")
 _KEYS = Sql("SELECT k.id, k.name FROM key k WHERE k.name {in names bytes}")
 _NAMES = Sql("SELECT k.id, k.name FROM key k WHERE k.id {in ids}")
+_MERGED = Sql("SELECT k.id FROM key k WHERE k.id {in keys} AND k.alias IS NOT NULL")
 _FORGET = Sql("DELETE FROM told WHERE target = :target AND key {in keys}")
 _KEEP = Rows("told", "key number sealed:bytes", "target=:target")
 
@@ -48,12 +50,14 @@ class Held(msgspec.Struct, frozen=True):
 
 class Known(msgspec.Struct, frozen=True):
     """What a target knows of a child. key: the child's; said: by its source, b"" for nothing yet; held: the shared
-    parts under each of its numbers, new and before; others: what other sources said of these, the last told first."""
+    parts under each of its numbers, new and before; others: the other children whose parts these are, with what their
+    sources said, the last told first; gone: what was said of those that were merged into another since."""
 
     key: int = 0
     said: bytes = b""
     held: tuple[Held, ...] = ()
-    others: tuple[bytes, ...] = ()
+    others: tuple[tuple[int, bytes], ...] = ()
+    gone: tuple[bytes, ...] = ()
 
 
 class Telling(Line):
@@ -70,23 +74,40 @@ class Telling(Line):
             ids = {row.id: row.name for row in work.rows(_KEYS, names=sorted(names))} if names else {}
             ids |= {row.id: row.name for row in work.rows(_NAMES, ids=sorted(before))} if before else {}
             met = self._rows(work, link, list(ids))
-            others = self._rows(work, link, sorted({key for row in met.values() for key in row.keys}))
-            return [self._known(child, set(mine), ids, (said, met, others)) for child, mine in children]
+            of = sorted({key for row in met.values() for key in row.keys})
+            others = self._rows(work, link, of)
+            gone = {row[0] for row in work.rows(_MERGED, keys=of)} if of else set()
+            return [self._known(child, set(mine), ids, (said, met, others), gone) for child, mine in children]
 
         return self.database.read(act)
 
-    def _known(self, child: int, names: set[bytes], ids: dict[int, bytes], rows: tuple[_Rows, _Rows, _Rows]) -> Known:
+    def _known(
+        self, child: int, names: set[bytes], ids: dict[int, bytes], rows: tuple[_Rows, _Rows, _Rows], gone: set[int]
+    ) -> Known:
         said, met, others = rows
-        own = said.get(child)
-        keys = [key for key in met if ids[key] in names or (own is not None and key in own.keys)]
-        held = tuple(Held(ids[key], met[key].message, met[key].record, tuple(met[key].keys)) for key in keys)
-        also = {key for one in held for key in one.of} - {child}
-        last_first = sorted((others[key] for key in also if key in others), key=lambda row: -row.message)
-        return Known(child, own.record if own is not None else b"", held, tuple(row.record for row in last_first))
+        own = said.get(child, _Row(b"", []))
+        keys = [key for key in met if ids[key] in names or key in own.keys]
+        held, also = [], set()
+        for key in keys:
+            # What this child told is in there only if its own row says so: else somebody told there at the same time.
+            of = [one for one in met[key].keys if one not in gone and (one != child or key in own.keys)]
+            held.append(Held(ids[key], met[key].message, met[key].record, tuple(of)))
+            also |= {*met[key].keys} - {child}
+        last_first = sorted((key for key in also if key in others), key=lambda key: -others[key].message)
+        told = tuple((key, others[key].record) for key in last_first if key not in gone)
+        merged = tuple(others[key].record for key in last_first if key in gone)
+        return Known(child, own.record, tuple(held), told, merged)
 
-    def _rows(self, work: Work, target: int, keys: Sequence[int]) -> _Rows:
-        found = work.rows(_READ, target=target, keys=list(keys)) if keys else []
-        return {row.key: self._row(target, row) for row in found}
+    def _rows(self, work: Work, target: int, keys: Sequence[int], *, damaged: bool = False) -> _Rows:
+        """Rows by key. damaged: one that cannot be opened is left out."""
+        rows: _Rows = {}
+        for row in work.rows(_READ, target=target, keys=list(keys)) if keys else ():
+            try:
+                rows[row.key] = self._row(target, row)
+            except SealError as error:
+                if not damaged or isinstance(error, KeyMissing):
+                    raise
+        return rows
 
     def _row(self, target: int, row: Any) -> _Row:
         made = msgspec.msgpack.decode(self.ring.open(row.sealed, told_bound(target, row.key)), type=_Row)
@@ -100,18 +121,25 @@ class Telling(Line):
     def tell(self, work: Work, target: int, arrived: Iterable[tuple[int, Told]]) -> None:
         """Keep what messages told that have arrived: number and what it is."""
         for number, told in arrived:
-            child = told.child
-            ids = {row.id: row.name for row in work.rows(_KEYS, names=told.names)} if told.names else {}
-            rows = self._rows(work, target, [child, *ids])
-            before = rows[child].keys if child in rows else []
+            child, left = told.child, dict(told.left)
+            names = [*told.names, *left]
+            ids = {row.id: row.name for row in work.rows(_KEYS, names=names)} if names else {}
+            rows = self._rows(work, target, [child, *ids], damaged=True)
             # Not as it was read: somebody found meanwhile that a number is another child's, or told more under it. What
             # lies there stays, and this child's parts will be told anew with its next message.
             is_read = {ids[key]: row.message for key, row in rows.items() if key in ids} == dict(told.seen)
-            kept = [(child, _Row(told.said, sorted(ids) if is_read else []))]
-            if is_read:
-                kept += [(key, _Row(told.held, sorted({*told.of, child}))) for key in ids]
-            gone = {key for key, _ in kept} | {key for key in before if key not in ids}
-            work.run(_FORGET, target=target, keys=sorted(gone))
+            before = rows[child].keys if child in rows else []
+            mine = [key for key, name in ids.items() if name not in left] if is_read else before
+            kept = [(child, _Row(told.said, sorted(mine)))]
+            gone = []
+            for key, name in ids.items() if is_read else ():
+                if name not in left:
+                    kept.append((key, _Row(told.held, sorted({*told.of, child}))))
+                elif left[name]:
+                    kept.append((key, _Row(left[name], [one for one in rows[key].keys if one != child])))
+                else:
+                    gone.append(key)
+            work.run(_FORGET, target=target, keys=sorted([*(key for key, _ in kept), *gone]))
             sealed = [
                 (key, number, self.ring.seal(msgspec.msgpack.encode(row), told_bound(target, key))) for key, row in kept
             ]

@@ -1,4 +1,4 @@
-"""What targets were told of a child where a message alone would take something back; whom a form is about."""
+"""What targets were told of children where a message alone takes something back; whom a form is about; who they are."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("member_form", "member", ["form"])
+    op.create_table(
+        "bearing",
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("child", "key")),
+        sa.Column("shielded", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.PrimaryKeyConstraint("child", "key"),
+    )
+    op.create_index(
+        "bearing_shielded", "bearing", ["key"], sqlite_where=sa.text("shielded"), postgresql_where=sa.text("shielded")
+    )
     op.create_table(
         "told",
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("target", "key", "number")),
