@@ -188,6 +188,51 @@ def test_a_mapping_that_returns_the_original_is_caught(tmp_path: Path, monkeypat
     assert [(breach.law.split(":")[0], breach.path) for breach in breaches] == [("Locality", "person.religion")]
 
 
+FORMS = """
+[each.caf]
+ours = "caf[]"
+theirs = "forms[]"
+key = ["id"]
+[each.caf.fields]
+"id" = "no"
+"started" = { theirs = "d", as = "date" }
+[[withhold_when]]
+when = "no_consent_to_share"
+ours = ["caf[]"]
+reason = "without consent nobody learns of it"
+"""
+
+
+def test_a_consent_that_the_format_cannot_say_is_withheld_the_second_time(tmp_path: Path) -> None:
+    """What was written with consent comes back without: it goes nowhere else, and the account says so."""
+    mapping = build(FORMS, "forms[].no text\nforms[].d date", tmp_path)
+    assert list(laws.check(mapping, [theirs({"forms": [{"no": "7", "d": "2025-01-13"}]})], records=200)) == []
+    record = mapping.inward(theirs({"forms": [{"no": "7", "d": "2025-01-13"}]})).record
+    assert {path for _, path in mapping.create(record).account} == {"caf[].started"}
+
+
+def test_what_a_condition_would_erase_is_held_to_the_first_law_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = build(FORMS, "forms[].no text\nforms[].d date", tmp_path)
+    sample = theirs({"forms": [{"no": "7", "d": "2025-01-13"}]})
+    monkeypatch.setattr(mapping.plan().scopes["caf"], "write", lambda *_: {"no": "7"})
+    assert {breach.path for breach in laws.get_put(mapping, sample, "sample")} == {"forms[].d"}
+
+
+def test_one_row_changed_of_several_without_order_is_one_change() -> None:
+    """Whatever place the changed row takes among the others."""
+    there = {"rows": [{"a": "1", "b": "x", "c": "p"}, {"a": "2", "b": "y", "c": "q"}]}
+    here = {"rows": [{"a": "3", "b": "x", "c": "p"}, {"a": "2", "b": "y", "c": "q"}]}
+    assert laws.differences(there, here, unordered=True) == {"rows[].a"}
+    assert laws.differences(there, {"rows": there["rows"][::-1]}, unordered=True) == set()
+    assert laws.differences(there, {"rows": [*there["rows"], there["rows"][0]]}, unordered=True) == {
+        "rows[].a",
+        "rows[].b",
+        "rows[].c",
+    }
+
+
 def test_a_row_that_only_reads_is_listed_as_not_written(tmp_path: Path) -> None:
     mapping = build('[fields]\n"person.religion" = { theirs = "faith", way = "in" }', "faith text", tmp_path)
     lines = {line.path: line.how for line in account.lines(mapping) if line.side == "ours"}

@@ -5,6 +5,7 @@ Differences are named by generic path, lists as `[]`; values never are.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from msgspec import UNSET
@@ -34,13 +35,25 @@ def differences(a: Any, b: Any, prefix: str = "", unordered: bool = False) -> se
         return found
     if a.__class__ is list and b.__class__ is list:
         if unordered:
-            a, b = sorted(a, key=_order), sorted(b, key=_order)
+            a, b = _unlike(a, b), _unlike(b, a)
         if len(a) == len(b):
             return {path for x, y in zip(a, b, strict=True) for path in differences(x, y, prefix + "[]", unordered)}
         return {path for one in [*a, *b] for path in _cells(one, prefix + "[]")} or {prefix}
     if a.__class__ is b.__class__ and a == b:
         return set()
     return {path for one in (a, b) if one is not MISS for path in _cells(one, prefix)} or {prefix}
+
+
+def _unlike(items: list[Any], others: list[Any]) -> list[Any]:
+    """The items that have no equal among the others, in an order of their own: what is alike need not be compared."""
+    there = Counter(map(_order, others))
+    found = []
+    for item in sorted(items, key=_order):
+        if there[_order(item)]:
+            there[_order(item)] -= 1
+        else:
+            found.append(item)
+    return found
 
 
 def _order(tree: Any) -> str:
