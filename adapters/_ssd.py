@@ -8,13 +8,16 @@ commit, Liquidlogic procedures v1.4.5, Eclipse), where the specification has `pe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.adapter import Cell
 from hub.wire.tables import Join, Layout, Route, Table
 
 SPECIFIED, DEPLOYED = "1", "1.4"
 """The editions. The specification gives itself no number; the deployed tables are those of v1.4."""
+
+CAF_MARK = len("caf-000000-")
+"""How much of an episode's id says that it is a common assessment, and of which child."""
 
 # A table a paragraph: its name, `key` its own key; `by` each column that leads to the child: the person's id, or
 # `column = table.column` to a row that is the child's; `-> name` puts such rows into a list of that name.
@@ -325,6 +328,11 @@ def schema_cells() -> tuple[Cell, ...]:
             found += [Cell("ssd_mother_of[]", "group")]
             found += [Cell(f"ssd_mother_of[].{cell.path}", cell.type, length=cell.length) for cell in spec.fields
                       if cell.path != "moth_person_id"]  # fmt: skip
+        if name == "ssd_early_help_episodes":
+            found += [
+                replace(cell, length=cell.length - CAF_MARK) if cell.path.endswith(".earl_episode_id") else cell
+                for cell in spec.cells("ssd_early_help_caf[]")
+            ]
         if name == "ssd_cin_assessments":
             found += SPECS["ssd_assessment_factors"].cells(f"{name}[].factors", without=("cinf_assessment_id",))
         if name == "ssd_cla_episodes":

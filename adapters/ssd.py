@@ -9,6 +9,9 @@ adapter resolves, because it is spelling and no meaning:
   ssd_assessment_factors: each row of ssd_cin_assessments carries its `factors`. Written once each; copies that
   contradict each other are refused;
 - ssd_mother_of: rows of ssd_mother in which this person is the mother and her child is not in ssd_person;
+- ssd_early_help_caf: rows of ssd_early_help_episodes that stand for a common assessment of which the hub told, known by
+  their ids: `caf-`, six hexadecimal digits made of the child's id, `-`, and the number of the form, which is all of the
+  id that stays. One form has one number for all children of a family, and the id of a row must be its own;
 - ssd_cla_immunisations, which has one row a child, is one object;
 - JSON in a column (`*_json`) is parsed; what is no JSON object or list stays text. It is written compactly.
 """
@@ -19,7 +22,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from adapters._ssd import DEPLOYED, IGNORED, LAYOUT, SPECIFIED, SPECS, schema_cells
+from adapters._ssd import CAF_MARK, DEPLOYED, IGNORED, LAYOUT, SPECIFIED, SPECS, schema_cells
 from hub.adapter import Adapter, Schema, Theirs, Tree, in_edition
 from hub.errors import RecordError
 from hub.wire import Document
@@ -29,8 +32,9 @@ from hub.wire.tables import gather
 
 _ROOT = SPECS["ssd_person"].table.name
 _ID = "pers_person_id"
-_LISTS = {name: name for name in SPECS} | {"ssd_mother_of": "ssd_mother"}
-_PERSON = {name: spec.person for name, spec in SPECS.items()} | {"ssd_mother_of": "moth_person_id"}
+_EARLY, _CAF, _EARLY_ID = "ssd_early_help_episodes", "ssd_early_help_caf", "earl_episode_id"
+_LISTS = {name: name for name in SPECS} | {"ssd_mother_of": "ssd_mother", _CAF: _EARLY}
+_PERSON = {name: SPECS[table].person for name, table in _LISTS.items()} | {"ssd_mother_of": "moth_person_id"}
 
 _FILLED = {name: {spec.person} for name, spec in SPECS.items()}
 """The columns that are filled in on write, unless the tables are written back to a source that has none."""
@@ -81,6 +85,7 @@ def _tree(tree: Tree, lists: dict[str, list[Tree]]) -> Tree:
     for row in lists.get("ssd_involvements", ()):
         if "professional" in row:
             del row["invo_professional_id"]
+    _set_apart(tree)
     _nest(tree, "ssd_cin_assessments", "cina_assessment_id", "ssd_assessment_factors", "cinf_assessment_id", "factors")
     _nest(tree, "ssd_cla_episodes", "clae_cla_placement_id", "ssd_cla_placement", "clap_cla_placement_id", "placement")
     return tree
@@ -95,6 +100,26 @@ def _parsed(text: str) -> Any:
     except ValueError:
         return text
     return value if isinstance(value, dict | list) else text
+
+
+def _caf_mark(owner: str) -> str:
+    """How the id of an early-help episode begins that is a common assessment of this child."""
+    return f"caf-{hashlib.blake2b(owner.encode(), digest_size=3).hexdigest()}-"
+
+
+def _set_apart(tree: Tree) -> None:
+    """Early-help episodes that are common assessments into a list of their own, under the number of the form."""
+    mark = _caf_mark(tree[_ID])
+    episodes, forms = [], []
+    for row in tree.get(_EARLY, ()):
+        name = row.get(_EARLY_ID, "")
+        if name.startswith(mark) and len(name) > CAF_MARK:
+            row[_EARLY_ID] = name[CAF_MARK:]
+            forms.append(row)
+        else:
+            episodes.append(row)
+    if forms:
+        tree[_EARLY], tree[_CAF] = episodes, forms
 
 
 def _nest(tree: Tree, into: str, column: str, table: str, key: str, name: str) -> None:
@@ -161,6 +186,8 @@ def _row(name: str, row: Tree, owner: str, copies: tuple[dict[str, Tree], dict[s
     person = _PERSON[name]
     if person and not row.get(person):
         row[person] = owner
+    if name == _CAF and row.get(_EARLY_ID):
+        row[_EARLY_ID] = _caf_mark(owner) + row[_EARLY_ID]
     if (factors := row.pop("factors", None)) is not None:
         factors = {"cinf_assessment_id": row.get("cina_assessment_id"), **factors}
         yield from _row("ssd_assessment_factors", factors, owner, copies, place)

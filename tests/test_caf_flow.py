@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -23,6 +25,7 @@ CARRIERS = [name for name in ("caf", "caf_docx", "caf_fhir") if name in shipped(
 TARGETS = ("tables", "index", "records", "forms")
 SAID = "Allotment on Saturdays."
 """In an answer of the family's form."""
+WITHHELD = "without consent to share, an assessment goes to nobody; only the index learns that there is one"
 
 
 def home_of(folder: Path, carrier: str, records: str = 'kind = "folder", out = "records"') -> Home:
@@ -68,6 +71,31 @@ def read(folder: Path, name: str) -> dict[str, dict[str, object]]:
     return found
 
 
+def early_help(home: Home) -> dict[str, dict[str, str]]:
+    """The last rows of the table of early-help episodes that the ICS product was given, by child."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted((home.folder / "tables").glob("[0-9]*")):
+        with zipfile.ZipFile(path) as packed:
+            people, episodes = (
+                list(csv.DictReader(io.StringIO(packed.read(f"{table}.csv").decode(), newline="")))
+                for table in ("ssd_person", "ssd_early_help_episodes")
+            )
+        for person in people:
+            found.pop(person["pers_person_id"], None)
+        for row in episodes:
+            assert row["earl_person_id"] not in found, "one episode of a child"
+            found[row["earl_person_id"]] = row
+    return found
+
+
+def told(home: Home, target: str, messages: range) -> list[str]:
+    """What `trace` says of those of the messages that went to a target, accounts included."""
+    store = home.open_store()
+    numbers = [number for number in messages if store.trace(number).target == target]
+    store.close()
+    return [home.run("trace", "--json", str(number)).out.decode() for number in numbers]
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_a_form_reaches_every_system_with_its_account(carrier: str, tmp_path: Path) -> None:
     home = home_of(tmp_path, carrier)
@@ -78,6 +106,25 @@ def test_a_form_reaches_every_system_with_its_account(carrier: str, tmp_path: Pa
     tables, index = read(home.folder / "tables", "ssd"), read(home.folder / "index", "contactpoint")
     assert set(tables) == set(index) == children
     assert all(one["caf"] for one in index.values()), "the index knows that there is an assessment"
+    episodes = early_help(home)
+    assert set(episodes) == children
+    assert episodes["NS1001"] == {
+        "earl_episode_id": "caf-344bb0-NS-CAF-0412",
+        "earl_person_id": "NS1001",
+        "earl_episode_start_date": "2025-01-13",
+        "earl_episode_end_date": "",
+        "earl_episode_reason": "Often late or absent since the family moved. School and mother both asked for help.",
+        "earl_episode_end_reason": "",
+        "earl_episode_organisation": "Northshire Community Health",
+        "earl_episode_worker_id": "",
+    }
+    assert episodes["NS1003"]["earl_episode_id"] != episodes["NS1004"]["earl_episode_id"], "a row each of one form"
+    assert not any("early_help" in one for one in tables.values()), "read back, it is the assessment again"
+    assert {child: one["caf"][0]["id"] for child, one in tables.items()} == {  # type: ignore[index]
+        "NS1001": "NS-CAF-0412",
+        "NS1003": "NS-CAF-0420",
+        "NS1004": "NS-CAF-0420",
+    }
     held = read(home.folder / "records", "fhir_r4")
     assert set(held) == children
     forms = read(home.folder / "forms", "caf")
@@ -105,12 +152,37 @@ def test_without_consent_no_target_gets_what_it_says(tmp_path: Path) -> None:
     paths = [path for name in TARGETS for path in (home.folder / name).glob("[0-9]*")]
     assert all(read(home.folder / "index", "contactpoint")[child]["caf"] for child in ("NS1001", "NS1003"))
     assert not [path for path in paths if SAID.encode() in path.read_bytes()]
-    store = home.open_store()
-    numbers = [number for number in range(1, 9) if store.trace(number).target == "forms"]
-    store.close()
-    told = [home.run("trace", "--json", str(number)).out.decode() for number in numbers]
-    assert len(told) == 2
-    assert [one for one in told if "without consent to share, only that there is an assessment" not in one] == []
+    forms, tables = (told(home, target, range(1, 9)) for target in ("forms", "tables"))
+    assert len(forms) == len(tables) == 2
+    assert [one for one in forms if "without consent to share, only that there is an assessment" not in one] == []
+    assert early_help(home) == {}
+    assert [one for one in tables if WITHHELD not in one] == []
+
+
+def test_a_consent_that_is_withdrawn_takes_the_row_from_the_tables(tmp_path: Path) -> None:
+    home = home_of(tmp_path, "caf")
+    text = SAMPLE.read_text("utf-8")
+    drop(home, "caf", text)
+    assert home.run("run", "--once").code == 0
+    assert set(early_help(home)) == {"NS1001", "NS1003", "NS1004"}
+    refused = "<Store>true</Store><Share>false</Share></Consent>"
+    drop(home, "caf", text.replace("<Store>true</Store><Share>true</Share></Consent>", refused))
+    assert home.run("run", "--once").code == 0
+    assert set(early_help(home)) == {"NS1001"}
+    assert WITHHELD in "".join(told(home, "tables", range(9, 17)))
+
+
+def test_a_form_that_is_closed_ends_its_row(tmp_path: Path) -> None:
+    home = home_of(tmp_path, "caf")
+    text = SAMPLE.read_text("utf-8")
+    drop(home, "caf", text)
+    assert home.run("run", "--once").code == 0
+    drop(home, "caf", text.replace("<Closure/>", "<Closure><Date>2025-07-18</Date><Reason>Aims met</Reason></Closure>"))
+    assert home.run("run", "--once").code == 0
+    row = early_help(home)["NS1001"]
+    assert row["earl_episode_id"] == "caf-344bb0-NS-CAF-0412"
+    assert (row["earl_episode_start_date"], row["earl_episode_end_date"]) == ("2025-01-13", "2025-07-18")
+    assert row["earl_episode_end_reason"] == "Aims met"
 
 
 def test_every_carrier_of_an_assessment_gives_the_same_record(tmp_path: Path) -> None:

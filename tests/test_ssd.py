@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,10 +18,13 @@ from adapters._ssd import SPECS
 from adapters.ssd import adapter
 from hub.adapter import Theirs
 from hub.errors import RecordError
-from hub.mapping import Mapping, account, load
+from hub.mapping import Mapping, account, laws, load
+from hub.model import from_tree, to_tree
 from hub.wire import Document, save
 
 Parts = dict[str, bytes]
+MAPPING = load("ssd")["person"]
+assert isinstance(MAPPING, Mapping)
 
 
 def read(document: Document) -> tuple[list[Theirs], list[str]]:
@@ -287,17 +292,115 @@ def test_no_error_holds_a_value() -> None:
 
 
 def test_every_field_is_accounted_for() -> None:
-    mapping = load("ssd")["person"]
-    assert isinstance(mapping, Mapping)
-    assert list(account.faults(mapping)) == []
+    assert list(account.faults(MAPPING)) == []
 
 
 def test_the_council_is_read_without_a_finding_and_nothing_drifts(council: Parts) -> None:
-    mapping = load("ssd")["person"]
     records, _ = read(Document.of("council", council))
-    amara = mapping.inward(records[0]).record
+    amara = MAPPING.inward(records[0]).record
     assert [episode.referral.source for episode in amara.episodes] == ["1A", "2A"]  # type: ignore[union-attr]
     assert amara.episodes[1].assessments[0].factors == ["16A", "1B"]  # type: ignore[union-attr,index]
     assert amara.episodes[1].plans[0].initial_category == "NEG"  # type: ignore[union-attr,index]
     for record in records[1:]:
-        assert {finding.kind for finding in mapping.inward(record).findings} <= {"conflict"}
+        assert {finding.kind for finding in MAPPING.inward(record).findings} <= {"conflict"}
+
+
+def _with_forms(council: Parts) -> Parts:
+    """The council with two children of one form, a product's own id that looks like a form's, and another child's."""
+    more = (
+        "caf-a80711-F-7,NS1003,2025-09-10,,Asked for help,,Northshire Early Help,\n"
+        "caf-7d4b85-F-7,NS1004,2025-09-10,2025-10-01,,Moved away,,\n"
+        "caf-2025-17,NS1003,2024-02-01,,,,,SW101\n"
+        "caf-7d4b85-F-8,NS1003,2024-03-01,,,,,\n"
+        "caf-a80711-,NS1003,2024-04-01,,,,,\n"
+    )
+    name = "ssd_early_help_episodes.csv"
+    return {**council, name: council[name] + more.encode()}
+
+
+def test_an_assessment_is_known_by_the_id_of_its_row(council: Parts) -> None:
+    parts = _with_forms(council)
+    records, errors = read(Document.of("council", parts))
+    assert errors == []
+    trees = {record.id: record.tree for record in records}
+    assert "ssd_early_help_caf" not in trees["NS1001"], "an episode of the product's own is none"
+    assert [row["earl_episode_id"] for row in trees["NS1003"]["ssd_early_help_caf"]] == ["F-7"]
+    own = [row["earl_episode_id"] for row in trees["NS1003"]["ssd_early_help_episodes"]]
+    assert own == ["caf-2025-17", "caf-7d4b85-F-8", "caf-a80711-"]
+    written = rows(write(records)["ssd_early_help_episodes.csv"])
+    assert sorted(map(str, written)) == sorted(map(str, rows(parts["ssd_early_help_episodes.csv"])))
+    ivy, callum = (record_of(parts, child) for child in ("NS1003", "NS1004"))
+    assert [(one["id"], one["started"], one["reason"]) for one in ivy["caf"]] == [
+        ("F-7", "2025-09-10", "Asked for help")
+    ]
+    assert [one["id"] for one in ivy["early_help"]] == own
+    assert [(one["id"], one["closed"], one["closure_reason"]) for one in callum["caf"]] == [
+        ("F-7", "2025-10-01", "Moved away")
+    ]
+    assert "early_help" not in callum
+
+
+def record_of(parts: Parts, child: str) -> dict[str, Any]:
+    """A child of the tables as it is read into the record."""
+    (one,) = (one for one in read(Document.of("council", parts))[0] if one.id == child)
+    return to_tree(MAPPING.inward(one).record)
+
+
+def test_a_child_with_an_assessment_is_held_to_the_laws(council: Parts) -> None:
+    for one in (one for one in read(Document.of("council", _with_forms(council)))[0] if one.id in ("NS1003", "NS1004")):
+        assert not list(laws.get_put(MAPPING, one, one.id))
+        assert not list(laws.locality(MAPPING, one, one.id, Random(1), most=300))
+
+
+def test_a_row_that_was_read_is_laid_onto_its_assessment_and_never_doubled(council: Parts) -> None:
+    there = next(one for one in read(Document.of("council", _with_forms(council)))[0] if one.id == "NS1003")
+    form = {"id": "F-7", "started": "2025-09-10", "closed": "2025-11-02", "consent": {"share": True}}
+    tree = {"source": {"id": "NS1003", "link": "ehm", "partial": ["caf"]}, "caf": [form]}
+    onto = MAPPING.outward(from_tree(tree), copy.deepcopy(there)).tree
+    assert [(row["earl_episode_id"], row["earl_episode_end_date"]) for row in onto["ssd_early_help_caf"]] == [
+        ("F-7", "2025-11-02")
+    ]
+    assert [row["earl_episode_id"] for row in onto["ssd_early_help_episodes"]] == [
+        "caf-2025-17",
+        "caf-7d4b85-F-8",
+        "caf-a80711-",
+    ]
+    form["consent"] = {"share": False}
+    withdrawn = MAPPING.outward(from_tree(tree), there)
+    assert "ssd_early_help_caf" not in withdrawn.tree
+    ((what, path),) = {one for one in withdrawn.account if one[1] == "caf[].started"}
+    assert MAPPING.reason(what, path).startswith("without consent to share")
+
+
+def test_a_row_that_was_read_goes_on_to_nobody_whom_the_form_did_not_consent_to(council: Parts) -> None:
+    """The tables do not say whether a form may be shared: who only read them never tells what it says."""
+    (ivy,) = (one for one in read(Document.of("council", _with_forms(council)))[0] if one.id == "NS1003")
+    record = MAPPING.inward(ivy).record
+    for name, forms in (("ssd", 0), ("fhir_r4", 0), ("caf", 1), ("contactpoint", 1)):
+        mapping = next(iter(load(name).values()))
+        made = mapping.create(record, "elsewhere")
+        assert "Asked for help" not in json.dumps(made.tree)
+        assert ("2025-09-10" in json.dumps(made.tree)) == bool(forms), name
+
+
+def test_of_a_shielded_child_an_assessment_tells_no_more_than_its_dates() -> None:
+    form = {
+        "id": "F-7",
+        "started": "2025-09-10",
+        "reason": "Moved to Harbour View",
+        "assessors": [{"id": "1", "organisation": "Harbour School"}],
+        "consent": {"share": True},
+    }
+    for shielded in (False, True):
+        tree = {"source": {"id": "NS1003"}, "person": {"shielded": shielded}, "caf": [form]}
+        (row,) = MAPPING.create(from_tree(tree)).tree["ssd_early_help_caf"]
+        assert row["earl_episode_start_date"] == "2025-09-10"
+        assert ("Harbour" in json.dumps(row)) == (not shielded)
+
+
+def test_the_number_of_a_form_that_is_too_long_for_an_id_is_in_the_account() -> None:
+    """48 places, of which eleven say that it is a form and whose."""
+    for length, what in ((37, set()), (38, {"unsayable"})):
+        form = {"id": "F" * length, "started": "2025-09-10", "consent": {"share": True}}
+        made = MAPPING.create(from_tree({"source": {"id": "NS1003"}, "caf": [form]}))
+        assert {one for one, path in made.account if path == "caf[].id"} == what
