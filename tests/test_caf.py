@@ -321,14 +321,18 @@ def test_without_consent_to_share_nothing_an_assessment_says_goes_out(name: str,
         assert CANARY not in str(found.create(assessed(share), "another").tree)
 
 
-def test_only_the_form_itself_can_carry_what_an_assessment_says(form: Mapping) -> None:
+def test_only_the_form_itself_can_carry_what_an_assessment_says_and_the_tables_why_it_was_made() -> None:
     carrying = []
     for name, _ in SYSTEMS:
         for found in load(name).values():
             assert isinstance(found, Mapping)
             if CANARY in str(found.create(assessed(True), "another").tree):
                 carrying.append(name)
-    assert carrying == ["caf", "caf_docx", "caf_fhir"]
+    assert carrying == ["caf", "caf_docx", "caf_fhir", "ssd"]
+    tables = load("ssd")["person"].create(assessed(True), "another").tree
+    (row,) = tables["ssd_early_help_caf"]
+    assert [column for column, cell in row.items() if CANARY in cell] == ["earl_episode_reason"]
+    assert str(tables).count(CANARY) == 1
 
 
 def test_consent_is_the_reason_in_the_account(form: Mapping) -> None:
