@@ -5,6 +5,7 @@ What is refused here is refused at load, naming file and place, before any recor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from hub.mapping.lift import lifted
 from hub.mapping.ours import Bounds, Made, Match, Ours, OurStep, Where, our_tests, resolve
 from hub.mapping.path import Path
 from hub.mapping.spec import Declaration, GroupSpec
-from hub.mapping.theirs import Theirs
+from hub.mapping.theirs import Theirs, values_at
 from hub.mapping.way import Row, Way
 from hub.model import ChildRecord, Part
 
@@ -28,7 +29,8 @@ class Scope:
     struct: the class of its items; ours_prefix and theirs_prefix: generic paths of an item on each side. For a group:
     our_steps lead from the parent's item (or the record when ours_rooted) to the list; theirs likewise. match and
     their_match: what its tests ask of an item; made: what they set on one. their_tests: the `=` tests whose cell no row
-    reads. many: theirs is a list; plain: of texts; shared: other groups take from the same list.
+    reads; settled: all of them, with what finds the texts of each. many: theirs is a list; plain: of texts; shared:
+    other groups take from the same list.
 
     on: cell -> cell of the parent that it names (theirs is the flat side, at its root). on_ours: names of a leaf, group
     around it, path in that group's item (ours is the flat side). own_cells: first names of the cells its rows read.
@@ -56,6 +58,7 @@ class Scope:
     many: bool = True
     plain: bool = False
     keys: list[Ours] = field(default_factory=list)
+    settled: list[tuple[path.Test, Callable[[Any], list[Any]]]] = field(default_factory=list)
     maps_removed: bool = False
     maps_id: bool = False
     shared: bool = False
@@ -190,6 +193,8 @@ class Plan:
         scope.theirs_rooted = theirs.root == "/"
         scope.many = bool(theirs.steps) and theirs.steps[-1].many
         scope.their_match = scope.theirs.steps[-1][1] if scope.many and theirs.steps[-1].tests else None
+        tests = theirs.steps[-1].tests if theirs.steps else ()
+        scope.settled = [(test, values_at(test.path, self.bounds)) for test in tests if test.value]
         scope.theirs_prefix = parent.cell_path(scope.theirs)
 
     def _finish(self, scope: Scope) -> None:

@@ -145,7 +145,7 @@ def _prune(cell: Theirs, t: Any) -> None:
     """Take away a list that was taken whole, and the containers that it alone kept filled."""
     chain = []
     at = t
-    for step, _ in cell.steps[:-1]:
+    for step, _, _ in cell.above:
         chain.append((at, step.name))
         at = at[step.name]
         if at.__class__ is not dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +72,14 @@ class Ours:
                 self.picks.append((at, step))
         self.full = at
         self.rivals: list[Ours] = []
+        self.above, self.name = self.steps[:-1], self.steps[-1].name
 
     def get(self, o: Any, record: Any = None) -> Any:
         """The value, or UNSET. `record` is needed by rooted paths."""
         at = record if self.rooted else o
         if self.gathers:
             return self._gather(at, 0)
-        for step in self.steps[:-1]:
+        for step in self.above:
             at = getattr(at, step.name)
             if at is UNSET or at is None:
                 return UNSET
@@ -86,7 +87,7 @@ class Ours:
                 at = self.pick(at, step)
                 if at is None:
                     return UNSET
-        return getattr(at, self.steps[-1].name)
+        return getattr(at, self.name)
 
     def _gather(self, at: Any, n: int) -> list[Any]:
         value = getattr(at, self.steps[n].name)
@@ -175,25 +176,43 @@ def resolve(path: Path, cls: type[Part], bounds: Bounds, where: Where) -> list[O
 def our_tests(step: Step, field: Field, bounds: Bounds, where: Where) -> tuple[Match, Made]:
     """A filter on the record's side: the match, and what `=` tests set on an item that is made."""
     checks: list[tuple[tuple[str, ...], Any]] = []
-    silent: list[tuple[str, ...]] = []
-    tables: list[tuple[tuple[str, ...], frozenset[str]]] = []
+    tests: list[Match] = []
     for test in step.tests:
+        names = test.path.names
         leaf = resolve(test.path, field.part or Part, bounds, where)[-1].field
         if test.value is None:
-            tables.append((test.path.names, frozenset(bounds[test.table].write)))
+            tests.append(_among(names, frozenset(bounds[test.table].write)))
         elif not test.value:
-            silent.append(test.path.names)
+            tests.append(_among(names, (UNSET, None)))
         else:
-            checks.append((test.path.names, _typed(test, leaf, where)))
+            checks.append((names, _typed(test, leaf, where)))
+            tests.append(_is(*checks[-1]))
+    return every(tests), tuple(checks)
 
-    def match(item: Any) -> bool:
-        if silent and not all(reach(item, names) in (UNSET, None) for names in silent):
-            return False
-        return all(reach(item, names) == wanted for names, wanted in checks) and all(
-            reach(item, names) in some for names, some in tables
-        )
 
-    return match, tuple(checks)
+def every(tests: Sequence[Match]) -> Match:
+    """A filter that asks for all of these."""
+    if not tests:
+        return lambda item: True
+    first, *others = tests
+    if not others:
+        return first
+    second = every(others)
+    return lambda item: first(item) and second(item)
+
+
+def _is(names: tuple[str, ...], wanted: Any) -> Match:
+    if len(names) > 1:
+        return lambda item: bool(reach(item, names) == wanted)
+    name = names[0]
+    return lambda item: bool(getattr(item, name) == wanted)
+
+
+def _among(names: tuple[str, ...], some: Container[Any]) -> Match:
+    if len(names) > 1:
+        return lambda item: reach(item, names) in some
+    name = names[0]
+    return lambda item: getattr(item, name) in some
 
 
 def _typed(test: Test, leaf: Field, where: Where) -> Any:

@@ -13,7 +13,7 @@ from hub.mapping.bind import Scope
 from hub.mapping.extras import arrange
 from hub.mapping.ours import items_of, reach
 from hub.mapping.reading import Finding
-from hub.mapping.theirs import tree_put, tree_values
+from hub.mapping.theirs import tree_put
 from hub.mapping.writing import WITHHELD, Writing, append, lost
 
 
@@ -83,9 +83,9 @@ def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
             return
         made = made["."]
     else:
-        for test in cell.path.steps[-1].tests:
-            if test.value and test.value not in tree_values(made, test.path):
-                tree_put(made, test.path, test.value)
+        for test, found_in in scope.settled:
+            if test.value not in found_in(made):
+                tree_put(made, test.path, test.value or "")
         for foreign, name in scope.on.items():
             if t.get(name) is not None:
                 made[foreign] = t[name]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from hub.mapping.ours import Bounds, Match
+from hub.mapping.ours import Bounds, Match, every
 from hub.mapping.path import Path, Step, Test, step_text
 
 MISS: Any = type("Missing", (), {"__repr__": lambda self: "MISS", "__bool__": lambda self: False, "__slots__": ()})()
@@ -19,14 +20,15 @@ class Theirs:
         self.root = path.root
         self.name = path.steps[-1].name if path.steps else "."
         self.whole = bool(path.steps) and path.steps[-1].many and not path.steps[-1].tests
-        self.steps = [(s, their_match(s, bounds) if s.many else None) for s in path.steps]
+        self.steps = [(s, their_match(s, bounds) if s.many else None, step_text(s)) for s in path.steps]
         last = self.steps[-1] if self.steps else None
         self.last_match = last[1] if last and last[0].tests else None
+        self.above = self.steps[:-1]
 
     def holder(self, t: Any, taken: dict[int, str], make: bool = False) -> Any:
         """The dict that holds the last name, or None. `taken` remembers which step took which item of a list."""
         at = t
-        for step, match in self.steps[:-1]:
+        for step, match, text in self.above:
             if at.__class__ is not dict:
                 return None
             below = at.get(step.name)
@@ -41,11 +43,10 @@ class Theirs:
                 if not make:
                     return None
                 below = at[step.name] = []
-            at = self._item(below, step, match, taken, make)
+            at = self._item(below, step, match, text, taken, make)
         return at if at.__class__ is dict else None
 
-    def _item(self, items: list[Any], step: Step, match: Match, taken: dict[int, str], make: bool) -> Any:
-        text = step_text(step)
+    def _item(self, items: list[Any], step: Step, match: Match, text: str, taken: dict[int, str], make: bool) -> Any:
         for one in items:
             if taken.get(id(one), text) == text and match(one):
                 taken[id(one)] = text
@@ -76,13 +77,13 @@ class Theirs:
         """Take the cell away, and the containers that it alone kept filled."""
         chain: list[tuple[Any, str]] = []
         at = t
-        for step, match in self.steps[:-1]:
+        for step, match, text in self.above:
             if match is None:
                 chain.append((at, step.name))
                 at = at[step.name]
             else:
                 chain.clear()
-                at = self._item(at[step.name], step, match, taken, False)
+                at = self._item(at[step.name], step, match, text, taken, False)
         if self.last_match is not None and len(at[self.name]) > 1:
             return  # stays to keep its place among the others; writing replaces it, or clears it
         del at[self.name]
@@ -114,37 +115,48 @@ class Theirs:
 
 def their_match(step: Step, bounds: Bounds) -> Match:
     """A filter on their side as a function of one item of the list."""
-    tests = [(t.path, t.value, frozenset(bounds[t.table].read) if t.table else frozenset()) for t in step.tests]
+    return every([_test(test, bounds) for test in step.tests])
+
+
+def _test(test: Test, bounds: Bounds) -> Match:
+    """One test on their side; over a list it means some of its items."""
+    value, found_in = test.value, values_at(test.path, bounds)
+    some = frozenset(bounds[test.table].read) if test.table else frozenset({value})
+    if value == "":
+        return lambda item: not any(found_in(item))
+
+    def among(item: Any) -> bool:
+        return any(one in some for one in found_in(item) if isinstance(one, str))
+
+    if len(test.path.steps) != 1 or test.path.steps[0].tests:
+        return among
+    name = test.path.steps[0].name
 
     def match(item: Any) -> bool:
-        for path, value, some in tests:
-            found = tree_values(item, path)
-            if value == "":
-                if any(found):
-                    return False
-            elif not any(
-                (one == value) if value is not None else (one in some) for one in found if isinstance(one, str)
-            ):
-                return False
-        return True
+        found = item.get(name) if item.__class__ is dict else None
+        return found in some if found.__class__ is str else found is not None and among(item)
 
     return match
 
 
-def tree_values(tree: Any, path: Path) -> list[Any]:
-    """Every value at a path below a tree; a list on the way means some of its items."""
-    found = [tree]
-    for step in path.steps:
-        inner = step if step.tests else None
-        following: list[Any] = []
-        for one in found:
-            value = one.get(step.name, MISS) if one.__class__ is dict else MISS
-            if value is MISS:
-                continue
-            values = value if value.__class__ is list else [value]
-            following += [v for v in values if inner is None or their_match(inner, {})(v)]
-        found = following
-    return [v for one in found for v in (one if one.__class__ is list else [one])]
+def values_at(path: Path, bounds: Bounds) -> Callable[[Any], list[Any]]:
+    """A function that gives every value at a path below a tree; a list on the way means some of its items."""
+    steps = [(step.name, their_match(step, bounds) if step.tests else None) for step in path.steps]
+
+    def values(tree: Any) -> list[Any]:
+        found = [tree]
+        for name, match in steps:
+            following: list[Any] = []
+            for one in found:
+                value = one.get(name, MISS) if one.__class__ is dict else MISS
+                if value is MISS:
+                    continue
+                below = value if value.__class__ is list else [value]
+                following += below if match is None else [v for v in below if match(v)]
+            found = following
+        return [v for one in found for v in (one if one.__class__ is list else [one])]
+
+    return values
 
 
 def tree_take(tree: Any, test: Test) -> None:
