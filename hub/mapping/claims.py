@@ -14,7 +14,7 @@ from hub.mapping.copies import compare
 from hub.mapping.extras import Holes, unpack
 from hub.mapping.ours import put
 from hub.mapping.reading import Reading, extra, partial
-from hub.mapping.theirs import MISS, Theirs, tree_take
+from hub.mapping.theirs import Theirs, tree_take
 
 LONE = "\0lone"
 """Marks the tree of a stub that holds the items which name no parent at all."""
@@ -59,42 +59,44 @@ def known_id(c: Reading, name: str, above: Any, key: Any, n: int) -> str:
     return known if known is not None else c.mint(f"{name}\x1f{above}\x1f{key!r}\x1f{n}")
 
 
-def claim(c: Reading, scope: Scope, o: Any, t: Any) -> None:
-    """The items of one group for one parent: taken out of the tree, read, put into the record's list."""
-    cell = scope.cell
-    if not cell.path.steps:
-        item = scope.read(t, c, {}, getattr(o, "id", ""))
-        if item is not None:
-            extend(c, scope, o, [item])
-        return
-    if scope.theirs_rooted and scope.on:
-        _claim_rooted(c, scope, o)
-        return
-    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken)
-    value = holder.get(cell.name, MISS) if holder is not None else MISS
-    if value.__class__ is dict and not scope.many:
-        cell.drop(t, c.taken)
-        extend(c, scope, o, [scope.read(value, c, {}, getattr(o, "id", ""))])
-    elif value.__class__ is list and value and scope.many:
+def claim(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -> None:
+    """The items of one group for one parent, of what stands at its path: taken out of the tree, read, put into the
+    record's list. holder: the object that has the value."""
+    if value.__class__ is list and value and scope.many:
         _claim_list(c, scope, o, t, _held(c, scope, holder, value))
+    elif value.__class__ is dict and not scope.many:
+        scope.cell.drop(t, c.taken)
+        extend(c, scope, o, [scope.read(value, c, {}, getattr(o, "id", ""))])
     elif value is None and scope.spec is not None and scope.spec.none:
-        cell.drop(t, c.taken)
+        scope.cell.drop(t, c.taken)
         nothing(c, scope, o)
-    elif value is not MISS and value is not None and value not in ([], "", {}):
+    elif value is not None and value not in ([], "", {}):
         c.note("shape", f"[each.{scope.name}]")
 
 
+def claim_rooted(c: Reading, scope: Scope, o: Any) -> None:
+    """The same of a group whose list stands at the root of their tree."""
+    if scope.on:
+        _claim_named(c, scope, o)
+        return
+    holder = scope.cell.holder(c.tree, c.taken)
+    if holder is not None and scope.cell.name in holder:
+        claim(c, scope, o, c.tree, holder, holder[scope.cell.name])
+
+
 def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
-    """The claim on a list, made when missing."""
+    """The claim on a list, made when missing; kept where others take from it as well."""
     found = c.claims.get(id(items))
     if found is None:
-        found = c.claims[id(items)] = Claim(holder, scope.cell.name, items, scope.mixed)
+        found = Claim(holder, scope.cell.name, items, scope.mixed)
+        if scope.shared or scope.theirs_rooted:
+            c.claims[id(items)] = found
     return found
 
 
 def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, held: Claim) -> None:
-    seen, up = _seen(c, scope, o), getattr(o, "id", "")
-    for n, one in list(held.free.items()):
+    seen, up, taken = _seen(c, scope, o), getattr(o, "id", ""), len(held.taken)
+    for n, one in [*held.free.items()]:
         if _fits(scope, one):
             for test in scope.their_tests:
                 tree_take(one, test)
@@ -104,7 +106,8 @@ def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, held: Claim) -> None:
                 continue
             del held.free[n]
             held.taken.append((n, item))
-            extend(c, scope, o, [item])
+    if len(held.taken) > taken:
+        extend(c, scope, o, [item for _, item in held.taken[taken:]])
     if not scope.shared:
         settle(c, held, None if scope.theirs_rooted else (scope.cell, t))
 
@@ -124,21 +127,18 @@ def settle(c: Reading, held: Claim, prune: Any = None) -> None:
         _prune(prune[0], prune[1])
     else:
         held.holder.pop(held.name, None)
-    unordered = c.plan.schema is not None and c.plan.schema.unordered
-    is_moved = held.free or (held.placed and held.total > 1) or [n for n, _ in held.taken] != list(range(held.total))
-    if not unordered and held.taken and is_moved:
+    if not held.taken or (c.plan.schema is not None and c.plan.schema.unordered):
+        return
+    if held.free or (held.placed and held.total > 1) or [n for n, _ in held.taken] != list(range(held.total)):
         for n, item in held.taken:
             extra(c, item).place = n
 
 
-def settle_shared(c: Reading, t: Any, cells: list[Any]) -> None:
-    """At the end of a scope: the lists that several of its groups shared."""
-    for cell in cells:
-        holder = cell.holder(t, c.taken)
-        value = holder.get(cell.name) if holder is not None else None
-        held = c.claims.pop(id(value), None) if value.__class__ is list else None
-        if held is not None:
-            settle(c, held, (cell, t))
+def settle_shared(c: Reading, cell: Theirs, t: Any, _: Any, value: Any) -> None:
+    """At the end of a scope: a list that several of its groups shared."""
+    held = c.claims.pop(id(value), None) if value.__class__ is list else None
+    if held is not None:
+        settle(c, held, (cell, t))
 
 
 def _prune(cell: Theirs, t: Any) -> None:
@@ -177,7 +177,7 @@ def _rooted(c: Reading, scope: Scope) -> Claim | None:
     return _held(c, scope, holder, items) if items.__class__ is list and items else None
 
 
-def _claim_rooted(c: Reading, scope: Scope, o: Any) -> None:
+def _claim_named(c: Reading, scope: Scope, o: Any) -> None:
     """The items of a rooted list that name the parent at hand; an index below 0 is a stub's."""
     (foreign, named), parent = *scope.on.items(), scope.parent
     key = c.parents.get((parent.name, named)) if parent is not None else None
@@ -289,6 +289,7 @@ def finish(c: Reading) -> None:
 __all__ = [
     "LONE",
     "claim",
+    "claim_rooted",
     "extend",
     "finish",
     "known_id",

@@ -122,7 +122,7 @@ def joined(count: int = 1) -> Codec:
     def encode(value: str) -> tuple[str | None, ...]:
         return (*[None] * (count - 1), value)
 
-    return Codec(f"joined({count})", decode, encode, ("text",), cells=count)
+    return Codec(f"joined({count})", decode, encode, ("text",), cells=count, memo=False)
 
 
 def line() -> Codec:

@@ -34,7 +34,7 @@ def beside(word: str) -> Codec:
             raise ValueError("no text")
         return word, value
 
-    return Codec(f"beside({word!r})", decode, encode, ("text",), cells=2)
+    return Codec(f"beside({word!r})", decode, encode, ("text",), cells=2, memo=False)
 
 
 def coded(system: str) -> Codec:

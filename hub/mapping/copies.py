@@ -34,12 +34,15 @@ def set_later(c: Reading, row: Row, o: Any, t: Any) -> None:
             c.later.append((row, o, way, text))
 
 
-def set_absent(c: Reading, row: Row, o: Any, t: Any) -> None:
-    """Before a tree is read: a cell that a fallback would fill, and that is not there, is not to be given to its own
-    link, which said nothing."""
-    for way in row.copies:
-        if way.theirs[0].look(t, c.taken) is MISS:
-            c.later.append((row, o, way, MISS))
+def set_absent(c: Reading, row: Row, o: Any, way: Way) -> None:
+    """Before a tree is read: the cell of a way of a fallback is not there."""
+    c.later.append((row, o, way, MISS))
+
+
+def look_absent(c: Reading, row: Row, o: Any, way: Way, t: Any) -> None:
+    """The same if it is not there, behind a filter."""
+    if way.theirs[0].look(t, c.taken) is MISS:
+        set_absent(c, row, o, way)
 
 
 def compare(c: Reading) -> None:
@@ -121,4 +124,4 @@ def _count_defaulted(c: Writing, row: Row, text: str) -> None:
             c.count("defaulted", other.ours[0].full)
 
 
-__all__ = ["compare", "set_absent", "set_later", "write_copy"]
+__all__ = ["compare", "look_absent", "set_absent", "set_later", "write_copy"]

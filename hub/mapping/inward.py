@@ -10,11 +10,11 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.mapping import claims, copies, reading, taking
-from hub.mapping.bind import Plan, Scope
+from hub.mapping.bind import Plan, Row, Scope
 from hub.mapping.code import Code, Lines
 from hub.mapping.ours import Ours, put
-from hub.mapping.rows import Rows, descend, drop, is_fast, settle_tests
-from hub.mapping.theirs import MISS
+from hub.mapping.rows import Rows, descend, drop, is_fast, settle_tests, there
+from hub.mapping.theirs import MISS, Theirs
 
 _SPACE = {
     "U": UNSET,
@@ -74,7 +74,7 @@ class _Function:
         self._start(head)
         for row in self.scope.rows:
             if row.only_out and row.fallback:
-                body.add(f"set_absent(c, {self.code.name(row, 'r')}, o, t)")
+                self._absent(body, row)
         self.rows.read(body)
         if self.scope.plain:
             body.add("if '.' in t: return None")
@@ -85,6 +85,12 @@ class _Function:
         self._groups(body)
         self._end(body)
         return [*head.lines, *self._parts(), *body.lines]
+
+    def _absent(self, out: Lines, row: Row) -> None:
+        """Cells that a fallback would fill, and that are not there: their own link, which said nothing, gets none."""
+        for way in row.copies:
+            cell, given = way.theirs[0].path, f"c, {self.code.name(row, 'r')}, o, {self.code.name(way, 'w')}"
+            out.add(f"if not ({there(cell)}): set_absent({given})" if cell.plain else f"look_absent({given}, t)")
 
     def make(self) -> list[str]:
         """For a plain group of one row, the lines of `make`: the item of a value."""
@@ -138,8 +144,8 @@ class _Function:
         if joined and scope.spec is None:
             out.add(f"orphans(c, {code.name(joined, 'l')})")
         shared = {group.theirs_prefix: group.cell for group in scope.groups if group.shared and not group.theirs_rooted}
-        if shared:
-            out.add(f"settle_shared(c, t, {code.name(list(shared.values()), 'l')})")
+        for cell in shared.values():
+            self._at(out, cell, f"settle_shared(c, {code.name(cell, 'u')}, t, ")
 
     def _end(self, out: Lines) -> None:
         if self.scope.spec is None:
@@ -177,18 +183,19 @@ class _Function:
         if len(ours.steps) == 1:
             return f"o.{name}"
         part = self.rows.parts.get(ours.steps[-2].text)
-        if part is not None and not any(step.match for step in ours.steps):
+        is_inline = not any(ours in row.ours for row in self.rows.general)
+        if part is not None and is_inline and not any(step.match for step in ours.steps):
             return f"({part}.{name} if {part} is not None else U)"
         return f"{self.code.name(ours, 'u')}.get(o)"
 
     def _group(self, out: Lines, group: Scope) -> None:
         """One group's items: inline for a plain list that is its alone, else the general way."""
-        general = f"claim(c, {self.code.name(group, 's')}, o, t)"
+        general = f"claim(c, {self.code.name(group, 's')}, o, t, "
         cell = group.cell.path
         is_plain = not cell.filtered and not any(step.many for step in cell.steps[:-1])
         is_made = not group.plain or group.make is not None
         if group.theirs_rooted:
-            out.add(general)
+            out.add(f"claim_rooted(c, {self.code.name(group, 's')}, o)")
         elif not cell.steps:
             own = " or ".join(f"{name!r} in t" for name in sorted(group.own_cells))
             with out.block(f"if {own or 'True'}:"):
@@ -197,12 +204,25 @@ class _Function:
         elif is_plain and is_made and group.many and not group.shared and not (group.spec and group.spec.none):
             self._loop(out, group, general)
         else:
-            out.add(f"if {cell.steps[0].name!r} in t: {general}")
+            self._at(out, group.cell, general)
+
+    def _at(self, out: Lines, cell: Theirs, call: str) -> None:
+        """A call with what stands at a group's path, if anything does. call: its beginning; holder and value follow."""
+        with out.level():
+            if any(step.many for step in cell.path.steps[:-1]):
+                holder = "h"
+                out.open(f"if {there(cell.path)}:")
+                out.add(f"h = {self.code.name(cell, 'u')}.holder(t, c.taken)")
+                out.open("if h is not None:")
+            else:
+                holder = descend(out, cell.path.names[:-1])[-1]
+            out.add(f"L = {holder}.get({cell.name!r}, M)", f"if L is not M: {call}{holder}, L)")
 
     def _loop(self, out: Lines, group: Scope, general: str) -> None:
         code, names = self.code, group.cell.path.names
         with out.level():
             holders = descend(out, names[:-1])
+            general += f"{holders[-1]}, L)"
             out.add(f"L = {holders[-1]}.get({names[-1]!r})")
             out.open("if L:")
             if group.plain:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from hub.mapping.bind import Row, Scope, Way
 from hub.mapping.code import Code, Lines
 from hub.mapping.ours import Made, Ours, OurStep
+from hub.mapping.path import Path
+from hub.mapping.theirs import MISS
 
 
 class _Node:
@@ -34,11 +36,20 @@ def is_fast_list(row: Row) -> bool:
     return len(row.ways) == 1 and is_plain and is_simple
 
 
+def is_fast_cells(row: Row) -> bool:
+    """Whether a row reads several cells or values, each at a plain path."""
+    return len(row.ways) == 1 and bool(row.ways[0].fast_cells) and not row.ways[0].shadowed
+
+
+_TEXT_OR_MISS = frozenset({str, MISS.__class__})
+
+
 class Rows:
     """Writes the lines that read a scope's rows.
 
     parts: by the text of a step, the variable of the part or item that a filtered row made; made: variables of such
-    items, which need an id. general: texts of the steps that rows read the general way also lead through.
+    items, which need an id. slow: rows that are neither plain nor a plain list; general: those of them that are not
+    compiled at all; general_steps: texts of the steps that these also lead through.
     """
 
     def __init__(self, scope: Scope, code: Code) -> None:
@@ -46,8 +57,9 @@ class Rows:
         self.parts: dict[str, str] = {}
         self.made: list[tuple[str, OurStep]] = []
         self.slow = [row for row in scope.rows if not is_fast(row) and not is_fast_list(row)]
-        steps = [step for row in self.slow for ours in row.ours for step in ours.steps]
-        self.general = {step.text for step in steps if step.match is not None}
+        self.general = [row for row in self.slow if not is_fast_cells(row)]
+        steps = [step for row in self.general for ours in row.ours for step in ours.steps]
+        self.general_steps = {step.text for step in steps if step.match is not None}
 
     def read(self, out: Lines) -> None:
         """Every row that reads, those with more tests before those that take what is left."""
@@ -65,7 +77,44 @@ class Rows:
 
     def _general(self, out: Lines, rows: list[Row]) -> None:
         for row in rows:
-            out.add(f"read_row(c, {self.code.name(row, 'r')}, o, t, w)")
+            if is_fast_cells(row):
+                self._several(out, row)
+                continue
+            cells = [cell.path for way in row.reading for cell in way.theirs]
+            found = " or ".join(dict.fromkeys(map(there, cells)))
+            out.add(f"if {found}: read_row(c, {self.code.name(row, 'r')}, o, t, w)")
+
+    def _several(self, out: Lines, row: Row) -> None:
+        """A row of several cells or values."""
+        way = row.ways[0]
+        held: dict[tuple[str, ...], str] = {(): "t"}
+        texts = [f"a{n}" for n in range(len(way.theirs))]
+        for text, cell in zip(texts, way.theirs, strict=True):
+            *above, name = cell.path.names
+            for n in range(len(above)):
+                outer, inner = tuple(above[:n]), tuple(above[: n + 1])
+                if inner not in held:
+                    held[inner] = f"h{len(held)}"
+                    out.add(f"{held[inner]} = {_below(held[outer], above[n], 'None')}")
+            out.add(f"{text} = {_below(held[tuple(above)], name, 'M')}")
+        with out.block(f"if {' or '.join(f'{text} is not M' for text in texts)}:"):
+            given, reader = f"({', '.join(texts)},)", f"values_of(c, {self.code.name(way, 'w')}, "
+            if way.fast_cells == "memo":
+                kinds = self.code.name(_TEXT_OR_MISS, "k")
+                known = " and ".join(f"{text}.__class__ in {kinds}" for text in texts)
+                out.add(f"r = {self.code.name(way.memo, 'm')}.get({given}) if {known} else None")
+                out.add(f"if r is None: r = {reader}{given}, w)")
+            else:
+                out.add(f"r = {reader}{given}, w)")
+            with out.block("if r is not M:"):
+                for text, cell in zip(texts, way.theirs, strict=True):
+                    names = cell.path.names
+                    with out.block(f"if {text} is not M:"):
+                        drop(out, [held[names[:n]] for n in range(len(names))], names)
+                out.add(f"{', '.join(f'x{n}' for n in range(len(row.ours)))}, = r")
+                for n, ours in enumerate(row.ours):
+                    with out.block(f"if x{n} is not M:"):
+                        self.put(out, ours, f"x{n}")
 
     def _heads(self, out: Lines) -> None:
         """Rows that read the document's head; what they cannot read stays there."""
@@ -159,7 +208,7 @@ class Rows:
                 with out.block(f"if {known} is None:"):
                     out.add(f"{known} = {field}")
                     out.add(f"if {known} is U or {known} is None: {known} = {field} = {cls}()")
-            elif step.text in self.general:
+            elif step.text in self.general_steps:
                 path, picked = self.code.name(ours, "u"), self.code.name(step, "g")
                 out.add(f"if {known} is None: {known} = {path}.below({at}, {picked}, o, c)")
             else:
@@ -177,6 +226,30 @@ def settle_tests(out: Lines, var: str, made: Made) -> None:
     """What `=` tests set on an item that is made."""
     for names, value in made:
         out.add(f"{var}.{names[0]} = {value!r}" if len(names) == 1 else f"put({var}, {names!r}, {value!r})")
+
+
+def there(path: Path) -> str:
+    """Whether something stands where a path begins, up to its first filter, as an expression."""
+    if path.root:
+        return "True"
+    names = []
+    for step in path.steps:
+        names.append(step.name)
+        if step.many:
+            break
+    holder = "t"
+    found = []
+    for name in names[:-1]:
+        found.append(f"(h := {holder}.get({name!r})).__class__ is dict")
+        holder = "h"
+    return " and ".join([*found, f"{(names or ['.'])[-1]!r} in {holder}"])
+
+
+def _below(holder: str, name: str, default: str) -> str:
+    """What stands at a name in what may be an object, as an expression."""
+    if holder == "t":
+        return f"t.get({name!r}, {default})"
+    return f"{holder}.get({name!r}, {default}) if {holder}.__class__ is dict else {default}"
 
 
 def descend(out: Lines, above: Sequence[str]) -> list[str]:
@@ -199,4 +272,4 @@ def drop(out: Lines, holders: list[str], names: Sequence[str]) -> None:
             out.add(f"del {holders[n]}[{above[n]!r}]")
 
 
-__all__ = ["Rows", "descend", "drop", "is_fast", "settle_tests"]
+__all__ = ["Rows", "descend", "drop", "is_fast", "settle_tests", "there"]

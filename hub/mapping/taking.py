@@ -28,6 +28,33 @@ def read_row(c: Reading, row: Row, o: Any, t: Any, spell: dict[str, Any]) -> Non
         return
 
 
+def values_of(c: Reading, way: Way, texts: tuple[Any, ...], spell: dict[str, Any]) -> Any:
+    """The values of a way of several cells or values, for each path of ours one or MISS; MISS when nothing is said, or
+    they are bad (which is noted)."""
+    if is_container(c, way, *texts):
+        return MISS
+    said = [None if text is MISS or text in way.absent else text for text in texts]
+    if said.count(None) == len(said):
+        return MISS
+    try:
+        values = decode_cells(way, said)
+    except BAD:
+        c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
+        return MISS
+    found = tuple([MISS if one is None else one for one in values])
+    read = {
+        cell.path.text: pack(text)
+        for cell, text in zip(way.theirs, texts, strict=True)
+        if text is not MISS and cell.root == ""
+    }
+    if way.first and encode_cells(way, values) == read:
+        if way.fast_cells == "memo":
+            way.remember(texts, found)
+    elif not way.shadowed:
+        spell[way.key] = read
+    return found
+
+
 class _Taking:
     """The cells of one alternative that are being read. Each shape gives a value, several, or MISS."""
 
@@ -55,28 +82,11 @@ class _Taking:
 
     def several(self) -> Any:
         """Several cells or several values."""
-        c, way, texts = self.c, self.way, self.texts
-        if is_container(c, way, *texts):
-            return MISS
-        said = [None if text is MISS or text in way.absent else text for text in texts]
-        if all(text is None for text in said):
-            return MISS
-        try:
-            values = decode_cells(way, said)
-        except BAD:
-            c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
+        values = values_of(self.c, self.way, tuple(self.texts), self.spell)
+        if values is MISS:
             return MISS
         self.drop()
-        back = encode_cells(way, values)
-        read = {
-            cell.path.text: pack(text)
-            for cell, text in zip(way.theirs, texts, strict=True)
-            if text is not MISS and cell.root == ""
-        }
-        if (not way.first or back != read) and not way.shadowed:
-            self.spell[way.key] = read
-        values = [MISS if one is None else one for one in values]
-        return values if len(way.row.ours) > 1 else values[0]
+        return values if len(self.way.row.ours) > 1 else values[0]
 
     def plain(self) -> Any:
         """A list of plain texts: what cannot be read of it stays, and makes the list partial."""
@@ -142,4 +152,4 @@ def _is_absent(way: Way, found: Any) -> bool:
 
 _SHAPES = {"cell": _Taking.one, "cells": _Taking.several, "list": _Taking.plain, "flags": _Taking.flags}
 
-__all__ = ["read_row"]
+__all__ = ["read_row", "values_of"]

@@ -152,7 +152,7 @@ class Way:
         except ValueError:
             return False
 
-    def remember(self, text: str, value: Any) -> None:
+    def remember(self, text: Any, value: Any) -> None:
         """Keep a canonical pair for the fast way of reading, as long as there is room."""
         if self.codec.memo and len(self.memo) < _MEMO_MOST:
             self.memo[text] = value
@@ -191,6 +191,16 @@ class Way:
         if self.bound is None and self.codec is codecs.TEXT:
             return "text"
         return "check" if self.codec.flag else "memo"
+
+    @property
+    def fast_cells(self) -> str:
+        """How compiled code may do it where it has several cells or values: "memo", "each" (what they say is different
+        in each record), or "" for the general way."""
+        if self.shape != "cells" or self.conditions or self.codec.one_way or not self.first or not self.reads:
+            return ""
+        if not all(cell.path.plain for cell in self.theirs) or any(one.rooted or one.gathers for one in self.row.ours):
+            return ""
+        return "memo" if self.codec.memo and "values" not in self.codec.yields else "each"
 
 
 class Row:
