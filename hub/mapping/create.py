@@ -7,6 +7,7 @@ so. What is not the common case calls `hub.mapping.writing`, `filling`, `spellin
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from msgspec import UNSET
@@ -83,7 +84,7 @@ class _Function:
     """The writing of one scope. boxes: variables of containers of theirs by their names, made when first needed.
 
     kept: variables of lists of ours that lie below a part; left: lists whose unclaimed items are counted at the end,
-    with their path. shared: cells that several rows may write.
+    with their path. reached: variables of parts of ours by their names. shared: cells that several rows may write.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -92,6 +93,7 @@ class _Function:
         self.boxes: dict[tuple[str, ...], str] = {}
         self.kept: list[str] = []
         self.left: list[tuple[str, str]] = []
+        self.reached: dict[tuple[str, ...], str] = {}
         self.count = 0
         cells = [{cell.path.text for way in row.writing for cell in way.theirs} for row in scope.rows]
         uses = Counter(text for texts in cells for text in texts)
@@ -101,7 +103,7 @@ class _Function:
         """The lines of `write`."""
         scope, code = self.scope, self.code
         head, body = Lines(), Lines()
-        head.add("x = o.extras", "if x is U: t = {}; w = None", "else: t, w = start(c, x)")
+        head.add("x = o.extras", "if x is U: t = {}; w = None", "else: t, w = start(c, x)", "is_new = not t and not w")
         if scope.spec is None:
             head.add("c.tree = t", "c.at[''] = o")
         own = set(writing.OWN)
@@ -110,15 +112,15 @@ class _Function:
         self._part(body, _At(self._tree(), scope.struct, "o", scope.ours_prefix, own))
         for row in scope.rows:
             if row.writing and not self._is_fast(row):
-                body.add(f"{'write_copy' if row.only_out else 'write_row'}(c, {code.name(row, 'r')}, o, t, w)")
+                self._slow(body, row)
         for group in scope.groups:
             if group.spec is not None and group.spec.way != "in":
-                body.add(f"put_group(c, {code.name(group, 's')}, o, t)")
+                self._group(body, group)
         self._require(body)
-        if scope.spec is None:
+        if scope.spec is None and scope.plan.flat:
             body.add(f"unclaimed(c, {code.name(scope, 's')})")
         for var, path in self.left:
-            body.add(f"left(c, {var}, {path!r})")
+            body.add(f"if {var}: left(c, {var}, {path!r})")
         body.add(f"if w: respell(c, {code.name(scope, 's')}, o, t, w)")
         if scope.spec is None:
             body.add("finish_writing(c)")
@@ -200,7 +202,7 @@ class _Function:
             kept = self._var()
             self.kept.append(kept)
             out.add(f"{kept} = {at.var}")
-            self.left.append((f"U if {kept} is None else {kept}", at.path))
+            self.left.append((kept, at.path))
         path = at.path + "[]"
         for ours, step, node in picks:
             picked = self._var()
@@ -211,6 +213,54 @@ class _Function:
                 leaves = self.code.name(node.leaves(), "l")
                 out.add(f"hollow(c, {picked}, {leaves}, {tests!r}, {path!r})")
 
+    def _reach(self, out: Lines, steps: Sequence[OurStep], at: str) -> str:
+        """What stands at the end of steps from the item or the record, as an expression; UNSET where a part is not
+        there. The parts on the way are looked up once."""
+        names: tuple[str, ...] = (at,)
+        for step in steps[:-1]:
+            names += (step.name,)
+            known = self.reached.get(names)
+            if known is None:
+                known = self.reached[names] = f"q{len(self.reached)}"
+                out.add(f"{known} = {_field(at, step.name)}")
+            at = known
+        return _field(at, steps[-1].name)
+
+    def _slow(self, out: Lines, row: Row) -> None:
+        """A row that is neither plain nor a copy of one leaf: passed over when the record says nothing for it."""
+        values = []
+        for ours in row.ours:
+            steps = ours.steps
+            picked = [n for n, step in enumerate(steps) if step.match is not None]
+            plain = steps[: picked[0] + 1] if picked else steps
+            values.append("" if ours.rooted or ours.gathers else self._reach(out, plain, "o"))
+        call = f"{'write_copy' if row.only_out else 'write_row'}(c, {self.code.name(row, 'r')}, o, t, w)"
+        clears = any(cell.last_match is not None for way in row.writing for cell in way.theirs)
+        if clears or not all(values):
+            out.add(call)
+            return
+        said = " or ".join(f"{value} is not U" for value in values)
+        way = row.ways[0]
+        is_alone = not any(cell.path.text in self.shared for cell in way.theirs)
+        if way.fast_cells != "memo" or not is_alone or any(ours.picks for ours in row.ours):
+            out.add(f"if {'w or ' if row.only_out else ''}{said}: {call}")
+            return
+        with out.block(f"if {said}:"):
+            out.add(f"v = {self.code.name(way.unmemo, 'm')}.get(({', '.join(values)},)) if is_new else None")
+            out.add(f"if v is None: {call}")
+            with out.block("else:"):
+                for n, cell in enumerate(way.theirs):
+                    with out.block(f"if v[{n}] is not M:"):
+                        out.add(f"{self._holder(out, cell.path.names)} = v[{n}]")
+
+    def _group(self, out: Lines, group: Scope) -> None:
+        """The items of a group, if its list is there."""
+        name = self.code.name(group, "s")
+        out.add(f"L = {self._reach(out, group.our_steps, 'c.record' if group.ours_rooted else 'o')}")
+        out.add(f"if L.__class__ is list: put_group(c, {name}, L, t)")
+        if group.spec is not None and group.spec.none:
+            out.add(f"elif L is None: put_none(c, {name}, t)")
+
     def _row(self, out: Lines, row: Row, value: str, path: str) -> None:
         """One leaf into one cell."""
         way = row.ways[0]
@@ -220,17 +270,17 @@ class _Function:
         with out.block(f"if x is not U{minted}:"):
             out.add(f"v = {self._text(row)}")
             out.add(f"if v is M: v = unusual(c, {self.code.name(way, 'w')}, x, {path!r})")
-            *above, name = way.theirs[0].path.names or (".",)
-            if not above:
-                out.add(f"if v is not M: t[{name!r}] = v")
-                return
-            out.open("if v is not M:")
-            holder = "t"
-            for n, step in enumerate(above):
-                known = self.boxes.setdefault(tuple(above[: n + 1]), f"d{len(self.boxes)}")
-                out.add(f"if {known} is None: {known} = box({holder}, {step!r})")
-                holder = known
-            out.add(f"{holder}[{name!r}] = v")
+            with out.block("if v is not M:"):
+                out.add(f"{self._holder(out, way.theirs[0].path.names or ('.',))} = v")
+
+    def _holder(self, out: Lines, names: Sequence[str]) -> str:
+        """Where a cell is put, with the lines that make the containers on the way."""
+        holder = "t"
+        for n, step in enumerate(names[:-1]):
+            known = self.boxes.setdefault(tuple(names[: n + 1]), f"d{len(self.boxes)}")
+            out.add(f"if {known} is None: {known} = box({holder}, {step!r})")
+            holder = known
+        return f"{holder}[{names[-1]!r}]"
 
     def _text(self, row: Row) -> str:
         """The text of `x` where it is a usual value, else M."""
@@ -242,6 +292,11 @@ class _Function:
         checked = f" and not {code.name(way.codec.flag, 'f')}(x)" if way.fast == "check" else ""
         said = "Token(x)" if way.tokens[0] else "x"
         return f"{said} if x.__class__ is str{special}{length}{checked} else M"
+
+
+def _field(at: str, name: str) -> str:
+    """A field of what may be a part, as an expression."""
+    return f"{at}.{name}" if at in ("o", "c.record") else f"(U if {at} is U or {at} is None else {at}.{name})"
 
 
 def _own(cls: type[Part]) -> set[str]:

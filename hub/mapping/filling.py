@@ -71,9 +71,13 @@ def _write_cells(c: Writing, way: Way, values: list[Any], t: dict[str, Any], las
                 cell.put(t, c.taken, texts[cell.path.text])
             elif (id(t), cell.path.text) not in c.done and cell.look(t, c.taken) is not MISS:
                 cell.drop(t, c.taken)  # what could not be read stood there, and would be read with the new text
+    is_whole = True
     for ours, value, back in zip(way.row.ours, values, means(way, texts), strict=True):
         if value is None or (value is not UNSET and value != back):
             c.count(NARROWED, ours.full)
+            is_whole = False
+    if is_whole and way.fast_cells == "memo":
+        way.remember_said(tuple(values), tuple([texts.get(cell.path.text, MISS) for cell in way.theirs]))
     return True
 
 

@@ -17,17 +17,16 @@ from hub.mapping.theirs import tree_put
 from hub.mapping.writing import WITHHELD, Writing, append, lost
 
 
-def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
-    """The items of one group for one parent, written and put into their place in the tree."""
+def put_group(c: Writing, scope: Scope, items: list[Any], t: dict[str, Any]) -> None:
+    """The items of one group for one parent, of its list, written and put into their place in the tree."""
     written = 0
-    if scope.spec is not None and scope.spec.none:
-        _put_none(c, scope, o, t)
-    for item in items_of(c.record if scope.ours_rooted else o, scope.our_steps):
-        if id(item) in c.claimed or (scope.match is not None and not scope.match(item)):
+    claimed, match = c.claimed, scope.match
+    for item in items:
+        if id(item) in claimed or (match is not None and not match(item)):
             continue
         if scope.on_ours and not _belongs(c, scope, item):
             continue
-        c.claimed.add(id(item))
+        claimed.add(id(item))
         if item.removed is True and not scope.maps_removed:
             lost(c, item, scope.ours_prefix, "removed")
         elif written and not scope.many:
@@ -38,16 +37,10 @@ def put_group(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
             written += item.stub is not True
 
 
-def _put_none(c: Writing, scope: Scope, o: Any, t: dict[str, Any]) -> None:
-    """That there is none of the list, if ours says so and nothing was written there."""
-    at: Any = c.record if scope.ours_rooted else o
-    for step in scope.our_steps:
-        if at is UNSET or at is None:
-            return
-        at = getattr(at, step.name)
-    if at is None:
-        holder = scope.cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
-        holder.setdefault(scope.cell.name, None)
+def put_none(c: Writing, scope: Scope, t: dict[str, Any]) -> None:
+    """That there is none of the list, which ours says, if nothing was written there."""
+    holder = scope.cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
+    holder.setdefault(scope.cell.name, None)
 
 
 def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
@@ -132,10 +125,8 @@ def unclaimed(c: Writing, scope: Scope) -> None:
                 lost(c, item, group.ours_prefix, "removed" if item.removed is True else "no parent")
 
 
-def left(c: Writing, items: Any, path: str) -> None:
+def left(c: Writing, items: list[Any], path: str) -> None:
     """At the end of a scope: items of a list that no row and no group claimed."""
-    if items is UNSET or items is None:
-        return
     for one in items:
         if id(one) not in c.claimed:
             lost(c, one, path + "[]", "removed" if one.removed is True else WITHHELD)
@@ -147,4 +138,4 @@ def finish_writing(c: Writing) -> None:
         arrange(items, places)
 
 
-__all__ = ["finish_writing", "left", "put_group", "unclaimed"]
+__all__ = ["finish_writing", "left", "put_group", "put_none", "unclaimed"]

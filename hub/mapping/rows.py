@@ -38,7 +38,7 @@ def is_fast_list(row: Row) -> bool:
 
 def is_fast_cells(row: Row) -> bool:
     """Whether a row reads several cells or values, each at a plain path."""
-    return len(row.ways) == 1 and bool(row.ways[0].fast_cells) and not row.ways[0].shadowed
+    return bool(row.ways[0].fast_cells) and not row.ways[0].shadowed
 
 
 _TEXT_OR_MISS = frozenset({str, MISS.__class__})
@@ -272,4 +272,4 @@ def drop(out: Lines, holders: list[str], names: Sequence[str]) -> None:
             out.add(f"del {holders[n]}[{above[n]!r}]")
 
 
-__all__ = ["Rows", "descend", "drop", "is_fast", "settle_tests", "there"]
+__all__ = ["Rows", "descend", "drop", "is_fast", "is_fast_cells", "settle_tests", "there"]

@@ -6,6 +6,7 @@ What is refused here is refused at load, naming file and row, before any record 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hub.adapter import Schema, Token, in_edition
@@ -153,13 +154,15 @@ class Way:
             return False
 
     def remember(self, text: Any, value: Any) -> None:
-        """Keep a canonical pair for the fast way of reading, as long as there is room."""
+        """Keep a canonical pair for the fast way of reading, as long as there is room. Of several cells or values both
+        are tuples."""
         if self.codec.memo and len(self.memo) < _MEMO_MOST:
             self.memo[text] = value
 
     def remember_said(self, value: Any, said: Any) -> None:
-        """Keep a value with what its cell holds for the fast way of writing, as long as there is room."""
-        if self.codec.memo and len(self.unmemo) < _MEMO_MOST and self.fast == "memo":
+        """Keep a value with what its cell holds for the fast way of writing, as long as there is room. Of several the
+        values, or what the cells hold (MISS for nothing), are a tuple."""
+        if self.codec.memo and len(self.unmemo) < _MEMO_MOST and "memo" in (self.fast, self.fast_cells):
             self.unmemo[value] = said
 
     def said(self, text: Any) -> Any:
@@ -178,7 +181,7 @@ class Way:
             return MISS
         return text
 
-    @property
+    @cached_property
     def fast(self) -> str:
         """How compiled code may do it: "memo", "text", "check" (text unless flagged), or "" for the general way."""
         if self.shape != "cell" or self.conditions or self.codec.one_way or self.row.ours[0].rooted:
@@ -192,13 +195,15 @@ class Way:
             return "text"
         return "check" if self.codec.flag else "memo"
 
-    @property
+    @cached_property
     def fast_cells(self) -> str:
         """How compiled code may do it where it has several cells or values: "memo", "each" (what they say is different
         in each record), or "" for the general way."""
-        if self.shape != "cells" or self.conditions or self.codec.one_way or not self.first or not self.reads:
+        if len(self.row.ways) > 1 or self.shape != "cells" or self.conditions or self.codec.one_way:
             return ""
-        if not all(cell.path.plain for cell in self.theirs) or any(one.rooted or one.gathers for one in self.row.ours):
+        if not self.first or not self.reads or not all(cell.path.plain for cell in self.theirs):
+            return ""
+        if any(ours.rooted or ours.gathers for ours in self.row.ours):
             return ""
         return "memo" if self.codec.memo and "values" not in self.codec.yields else "each"
 

@@ -6,7 +6,7 @@ The leaf is made UNSET and the extras of its item go with it, so that nothing st
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,10 @@ from msgspec import UNSET
 
 from hub.errors import DeclarationError
 from hub.mapping import when
-from hub.mapping.spec import Condition, is_reason
+from hub.mapping.spec import Condition as Spec
+from hub.mapping.spec import is_reason
 from hub.mapping.writing import OWN, lost
-from hub.model import ChildRecord, Part, fields, leaves, lists
+from hub.model import ChildRecord, Condition, Part, fields, leaves, lists
 
 
 @dataclass
@@ -29,13 +30,18 @@ class _Node:
 
 @dataclass(frozen=True)
 class Rule:
-    """One `[[withhold_when]]`, its patterns expanded to leaves and whole items (`paths`). what: its account's word."""
+    """One `[[withhold_when]]`, its patterns expanded to leaves and whole items (`paths`). what: its account's word.
+
+    watched: one of its conditions, with the names of the parts on its paths that it has a say on: if it is true of none
+    of these the rule is not met. None: all its conditions are of the kind that must not hold.
+    """
 
     conditions: when.Conditions
     paths: frozenset[str]
     tree: _Node
     reason: str
     what: str
+    watched: tuple[Condition, tuple[tuple[str, ...], ...]] | None
 
 
 def expand(pattern: str, known: list[str]) -> list[str]:
@@ -49,7 +55,7 @@ def expand(pattern: str, known: list[str]) -> list[str]:
     return [path for path in known if path == pattern]
 
 
-def rule(spec: Condition) -> Rule:
+def rule(spec: Spec) -> Rule:
     """Bind one declaration; DeclarationError for an unknown condition or a pattern that matches nothing."""
     place = "[[withhold_when]]"
     conditions = when.bind(spec.when, spec.file, place)
@@ -70,7 +76,19 @@ def rule(spec: Condition) -> Rule:
         for name in path.split("."):
             node = node.below.setdefault(name, _Node())
         node.here = True
-    return Rule(conditions, paths, tree, spec.reason, " and ".join(spec.when))
+    first = next((condition for condition, negated in conditions if not negated), None)
+    watched = None if first is None else (first, tuple(_judged(first, tree, ChildRecord)))
+    return Rule(conditions, paths, tree, spec.reason, " and ".join(spec.when), watched)
+
+
+def _judged(condition: Condition, node: _Node, cls: type[Part]) -> Iterator[tuple[str, ...]]:
+    """The names of the parts on a rule's paths that a condition has a say on."""
+    if issubclass(cls, condition.applies):
+        yield ()
+    for one in fields(cls):
+        below = node.below.get(one.name + ("[]" if one.shape == "list" else ""))
+        if one.part is not None and below is not None:
+            yield from ((one.name, *names) for names in _judged(condition, below, one.part))
 
 
 def redact(record: ChildRecord, rules: Iterable[Rule], account: dict[tuple[str, str], int]) -> ChildRecord:
@@ -80,11 +98,27 @@ def redact(record: ChildRecord, rules: Iterable[Rule], account: dict[tuple[str, 
     """
     found = record
     for one in rules:
-        if _is_met(one, one.tree, found, (), found):
+        if _may_be_met(one, found) and _is_met(one, one.tree, found, (), found):
             if found is record:
                 found = copy.deepcopy(record)
             _erase(_Erasing(one, found, account), one.tree, found, "", ())
     return found
+
+
+def _may_be_met(one: Rule, record: ChildRecord) -> bool:
+    """Whether the condition that it watches is true of any part; most records are not protected, and done with here."""
+    return one.watched is None or any(_holds_at(one.watched[0], record, names) for names in one.watched[1])
+
+
+def _holds_at(condition: Condition, at: Any, names: tuple[str, ...]) -> bool:
+    """Whether a condition is true of a part, or of one of those at names below it."""
+    if not names:
+        return condition(at) is True
+    value = getattr(at, names[0])
+    for item in value if isinstance(value, list) else (value,):
+        if isinstance(item, Part) and _holds_at(condition, item, names[1:]):
+            return True
+    return False
 
 
 def _is_met(one: Rule, node: _Node, at: Any, above: tuple[Any, ...], record: ChildRecord) -> bool:
