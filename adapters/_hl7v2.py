@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import BinaryIO
 
 from hub.errors import RecordError
@@ -81,16 +81,18 @@ class Message:
     segments: list[tuple[str, str]]
     fields: dict[int, list[str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        sign = self.marks.field
+        self.fields[0] = ["MSH", sign, *self.segments[0][1].split(sign)[1:]]
+
     def header(self, number: int) -> str:
         """A field of MSH as it came, "" when there is none."""
-        found = self.segments[0][1].split(self.marks.field)
-        return found[number - 1] if len(found) >= number else ""
+        found = self.fields[0]
+        return found[number] if len(found) > number else ""
 
-    def parse(self, names: frozenset[str]) -> None:
-        """Take the segments of these names apart into `fields`; MSH always."""
+    def parse(self, names: Container[str]) -> None:
+        """Take the segments of these names apart into `fields`; MSH always is."""
         sign = self.marks.field
-        _, *rest = self.segments[0][1].split(sign)
-        self.fields = {0: ["MSH", sign, *rest]}
         for n, (name, text) in enumerate(self.segments):
             if n and name in names:
                 self.fields[n] = [name, *text.split(sign)]
@@ -206,6 +208,8 @@ def _decode(lines: list[bytes]) -> tuple[Marks, list[str]]:
 
 def _text(line: bytes, charset: str) -> str:
     """Bytes as text; senders of Windows call their set 8859/1, whose characters 80 to 9F no text has."""
+    if line.isascii():
+        return line.decode("ascii")
     return line.decode("cp1252" if charset == "iso8859-1" and re.search(rb"[\x80-\x9f]", line) else charset)
 
 
@@ -230,7 +234,12 @@ def marks_of(header: str) -> Marks:
     sign = header[3:4]
     if not sign or sign.isalnum() or sign.isspace():
         raise RecordError("no field separator", place="MSH-1")
-    said = header[4:].partition(sign)[0].removesuffix("amp;")
+    return _marks(sign, header[4:].partition(sign)[0].removesuffix("amp;"))
+
+
+@lru_cache(maxsize=64)
+def _marks(sign: str, said: str) -> Marks:
+    """The same from MSH-1 and MSH-2: senders agree on them, and what is made of them is made once."""
     whole = said + "^~\\&"[len(said) :]
     if len(whole) > 5 or len({sign, *whole}) <= len(whole) or any(one.isalnum() or one.isspace() for one in whole):
         raise RecordError("these cannot be separators", place="MSH-2")

@@ -17,6 +17,8 @@ from hub.errors import RecordError
 KNOWN = ("MSH", "EVN", "PID", "PD1", "NK1", "MRG")
 """The segments that may be taken apart, in the order of a message."""
 _NONE = '""'
+_OWN = {"of", "checked", "status", "from"}
+"""What the adapter says of a number, or of a telephone number."""
 
 
 class Kind(NamedTuple):
@@ -66,7 +68,7 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator
     RecordError names segment and field.
     """
     only = "NK1" not in names
-    message.parse(frozenset(names))
+    message.parse(names)
     head: Tree = {}
     tree: Tree | None = None
     after = "MSH"
@@ -147,14 +149,17 @@ def _field(tree: Tree, n: int, kind: Kind, text: str, marks: Marks) -> None:
 def _components(text: str, parts: frozenset[int], marks: Marks) -> Tree:
     """A repetition's components by number; those with parts, declared or not, as parts by number."""
     tree: Tree = {}
+    is_plain = marks.escape not in text and _NONE not in text
     for n, one in enumerate(text.split(marks.component), 1):
-        texts = one.split(marks.part)
-        if n in parts or len(texts) > 1:
-            below = {str(k): _said(part, marks) for k, part in enumerate(texts, 1) if part}
+        if not one:
+            continue
+        if n in parts or marks.part in one:
+            texts = enumerate(one.split(marks.part), 1)
+            below = {str(k): part if is_plain else _said(part, marks) for k, part in texts if part}
             if below:
                 tree[str(n)] = below
-        elif texts[0]:
-            tree[str(n)] = _said(texts[0], marks)
+        else:
+            tree[str(n)] = one if is_plain else _said(one, marks)
     return tree
 
 
@@ -178,6 +183,8 @@ def _split(phone: Tree) -> Tree:
     """A number as it was: in the places that `from` names, if it still has as many parts."""
     if phone.get("from") == "1":
         return {("1" if name == "4" else name): one for name, one in phone.items() if name != "from"}
+    if "from" not in phone:
+        return phone
     places = phone["from"].split() if isinstance(phone.get("from"), str) else []
     texts = phone["1"].split() if isinstance(phone.get("1"), str) else []
     if not places or len(places) != len(texts):
@@ -207,7 +214,7 @@ def segments(tree: Tree, marks: Marks) -> list[str]:
         for n, one in enumerate(every, 1):
             out.append(_text_of(name, one, marks))
             out += others.pop(f"NK1 {n}" if name == "NK1" else name, ())
-        for gone in [key for key in others if key.split()[0:1] == [name]]:
+        for gone in [key for key in others if key.split()[0:1] == [name]] if others else ():
             out += others.pop(gone)
     return out + [text for left in others.values() for text in left]
 
@@ -215,17 +222,29 @@ def segments(tree: Tree, marks: Marks) -> list[str]:
 def _text_of(name: str, fields: Tree, marks: Marks) -> str:
     if name == "PID":
         fields = numbers.give_status(fields)
-    cells: dict[int, str] = {}
+    cells = [name]
     for key, value in fields.items():
         if key.isdigit():
             more = fields.get(f"{key}-more")
-            cells[int(key)] = _cell(value, marks) + "".join(marks.repeat + one for one in more or ())
+            text = _cell(value, marks)
+            _set(cells, int(key), text + "".join([marks.repeat + one for one in more]) if more else text)
         elif key.endswith("-more") and key.removesuffix("-more") not in fields:
-            cells[int(key.removesuffix("-more"))] = "".join(marks.repeat + one for one in value)
+            _set(cells, int(key.removesuffix("-more")), "".join([marks.repeat + one for one in value]))
     if name == "MSH":
-        cells = {n - 1: text for n, text in cells.items() if n > 2} | {1: marks.declared}
-    last = max((n for n, text in cells.items() if text), default=0)
-    return name + "".join(marks.field + cells.get(n, "") for n in range(1, last + 1))
+        cells[1:3] = [marks.declared]
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    return marks.field.join([name, *cells[1:]])
+
+
+def _set(cells: list[str], n: int, text: str) -> None:
+    """Put a text into a list at its number, made longer where it is too short."""
+    if n == len(cells):
+        cells.append(text)
+        return
+    if n > len(cells):
+        cells += [""] * (n + 1 - len(cells))
+    cells[n] = text
 
 
 def _cell(value: Any, marks: Marks) -> str:
@@ -235,12 +254,19 @@ def _cell(value: Any, marks: Marks) -> str:
     if isinstance(value, str):
         return escape(value, marks) if marks.breaking.search(value) else value
     every = value if isinstance(value, list) else [value]
-    whole = [_split(numbers.unmark(one)) if isinstance(one, dict) else one for one in every]
-    return marks.repeat.join(_joined(one, marks) for one in whole)
+    return marks.repeat.join([_joined(_bare(one), marks) for one in every])
+
+
+def _bare(value: Any) -> Any:
+    """A repetition without what the adapter says of it."""
+    is_said = isinstance(value, dict) and not _OWN.isdisjoint(value)
+    return _split(numbers.unmark(value)) if is_said else value
 
 
 def _joined(value: Any, marks: Marks, sign: str = "") -> str:
     """Components, or parts, put together by their numbers, trailing empty ones left out."""
+    if value.__class__ is str and marks.special.search(value) is None:
+        return str(value)
     if value is None:
         return _NONE
     if isinstance(value, str):
@@ -250,10 +276,7 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
     cells: list[str] = []
     for key, below in value.items():
         if key.isdigit() and (text := _joined(below, marks, marks.part)):
-            n = max(int(key), 1)
-            if n > len(cells):
-                cells += [""] * (n - len(cells))
-            cells[n - 1] = text
+            _set(cells, max(int(key), 1) - 1, text)
     return (sign or marks.component).join(cells)
 
 

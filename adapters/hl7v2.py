@@ -36,6 +36,7 @@ KINDS = {
 }
 _WRITTEN = {PERSON: "ADT^A31^ADT_A05", NEW: "ADT^A28^ADT_A05", MERGE: "ADT^A40^ADT_A39"}
 _MOVES = "A45"
+_DECLARED = Marks().declared
 _PROGRAM = "ICS-HUB"
 
 SCHEMAS = {PERSON: fields.PERSON, NEW: fields.PERSON, MERGE: fields.MERGE}
@@ -120,9 +121,8 @@ def _message(theirs: Theirs, head: Tree) -> bytes:
         _introduce(tree, theirs, head)
     elif theirs.key:
         tree["MSH"] = {**header, "7": _moment(theirs.at) or header.get("7", ""), "10": theirs.key[:20]}
-    marks = marks_of(
-        f"MSH{tree['MSH'].get('1', '|')}{tree['MSH'].get('2', Marks().declared)}{tree['MSH'].get('1', '|')}"
-    )
+    sign = tree["MSH"].get("1", "|")
+    marks = marks_of(f"MSH{sign}{tree['MSH'].get('2', _DECLARED)}{sign}")
     text = "\r".join(shape.segments(tree, marks)) + "\r"
     declared = tree["MSH"].get("18")
     return encode(text, declared.split(marks.repeat)[0] if isinstance(declared, str) else "")
@@ -132,12 +132,12 @@ def _introduce(tree: Tree, theirs: Theirs, head: Tree) -> None:
     """The header and what else a message needs that came from another system."""
     moment = _moment(theirs.at or head.get("as_of"))
     kind = theirs.kind if theirs.kind != MERGE or "MRG" in tree else PERSON
-    mark = blake2b(msgspec.json.encode([theirs.kind, tree], order="sorted"), digest_size=10).hexdigest()
+    own = theirs.key or blake2b(msgspec.json.encode([theirs.kind, tree], order="sorted"), digest_size=10).hexdigest()
     tree["MSH"] = {
         "3": _PROGRAM,
         "7": moment,
         "9": _WRITTEN[kind],
-        "10": (theirs.key or mark)[:20].upper(),
+        "10": own[:20].upper(),
         "11": "P",
         "12": VERSION,
         "17": "GBR",
