@@ -63,7 +63,7 @@ def claim(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -> 
     """The items of one group for one parent, of what stands at its path: taken out of the tree, read, put into the
     record's list. holder: the object that has the value."""
     if value.__class__ is list and value and scope.many:
-        _claim_list(c, scope, o, t, _held(c, scope, holder, value))
+        _claim_list(c, scope, o, t, c.claims.get(id(value)) or _held(c, scope, holder, value))
     elif value.__class__ is dict and not scope.many:
         scope.cell.drop(t, c.taken)
         extend(c, scope, o, [scope.read(value, c, {}, getattr(o, "id", ""))])
@@ -85,19 +85,18 @@ def claim_rooted(c: Reading, scope: Scope, o: Any) -> None:
 
 
 def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
-    """The claim on a list, made when missing; kept where others take from it as well."""
-    found = c.claims.get(id(items))
-    if found is None:
-        found = Claim(holder, scope.cell.name, items, scope.mixed)
-        if scope.shared or scope.theirs_rooted:
-            c.claims[id(items)] = found
+    """A new claim on a list, kept where others take from it as well."""
+    found = Claim(holder, scope.cell.name, items, scope.mixed)
+    if scope.shared or scope.theirs_rooted:
+        c.claims[id(items)] = found
     return found
 
 
 def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, held: Claim) -> None:
-    seen, up, taken = _seen(c, scope, o), getattr(o, "id", ""), len(held.taken)
-    for n, one in [*held.free.items()]:
-        if _fits(scope, one):
+    own = [(n, one) for n, one in held.free.items() if _fits(scope, one)]
+    if own:
+        seen, up, items = _seen(c, scope, o), getattr(o, "id", ""), []
+        for n, one in own:
             for test in scope.their_tests:
                 tree_take(one, test)
             item = scope.read({".": one} if scope.plain else one, c, seen, up)
@@ -106,8 +105,9 @@ def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, held: Claim) -> None:
                 continue
             del held.free[n]
             held.taken.append((n, item))
-    if len(held.taken) > taken:
-        extend(c, scope, o, [item for _, item in held.taken[taken:]])
+            items.append(item)
+        if items:
+            extend(c, scope, o, items)
     if not scope.shared:
         settle(c, held, None if scope.theirs_rooted else (scope.cell, t))
 
@@ -174,7 +174,9 @@ def _rooted(c: Reading, scope: Scope) -> Claim | None:
     """The claim on a rooted list, if it is there."""
     holder = scope.cell.holder(c.tree, c.taken)
     items = holder.get(scope.cell.name) if holder is not None else None
-    return _held(c, scope, holder, items) if items.__class__ is list and items else None
+    if items.__class__ is not list or not items:
+        return None
+    return c.claims.get(id(items)) or _held(c, scope, holder, items)
 
 
 def _claim_named(c: Reading, scope: Scope, o: Any) -> None:

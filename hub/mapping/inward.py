@@ -201,7 +201,7 @@ class _Function:
             with out.block(f"if {own or 'True'}:"):
                 out.add(f"r = {self.code.name(group.read, 'f')}(t, c, {{}}, {self.own_id})")
                 out.add(f"if r is not None: extend(c, {self.code.name(group, 's')}, o, [r])")
-        elif is_plain and is_made and group.many and not group.shared and not (group.spec and group.spec.none):
+        elif is_plain and is_made and group.many and not group.shared:
             self._loop(out, group, general)
         else:
             self._at(out, group.cell, general)
@@ -223,7 +223,9 @@ class _Function:
         with out.level():
             holders = descend(out, names[:-1])
             general += f"{holders[-1]}, L)"
-            out.add(f"L = {holders[-1]}.get({names[-1]!r})")
+            out.add(f"L = {holders[-1]}.get({names[-1]!r}, M)")
+            if group.spec is not None and group.spec.none:
+                out.add(f"if L is None: {general}")
             out.open("if L:")
             if group.plain:
                 out.add(f"r = {self.rows.decoded(group.rows[0].ways[0])} if L.__class__ is list else (M,)")

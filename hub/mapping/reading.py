@@ -105,10 +105,11 @@ def slow(c: Reading, way: Way, holder: Any, name: str, text: Any, spell: dict[st
 
 def is_container(c: Reading, way: Way, *texts: Any) -> bool:
     """Whether one of them holds other fields, which is bad where a text is expected."""
-    found = any(text.__class__ is dict or text.__class__ is list for text in texts)
-    if found:
-        c.bad(way, "shape", "a text is expected, the field holds other fields")
-    return found
+    for text in texts:
+        if text.__class__ is dict or text.__class__ is list:
+            c.bad(way, "shape", "a text is expected, the field holds other fields")
+            return True
+    return False
 
 
 def value_of(c: Reading, way: Way, text: Any) -> Any:

@@ -41,6 +41,13 @@ def is_fast_cells(row: Row) -> bool:
     return bool(row.ways[0].fast_cells) and not row.ways[0].shadowed
 
 
+def is_fast_choice(row: Row) -> bool:
+    """Whether a row is of alternatives of one cell each, directly in the item, and one leaf."""
+    return len(row.reading) > 1 and all(
+        way.fast and not way.shadowed and not way.head and len(way.theirs[0].path.names) == 1 for way in row.reading
+    )
+
+
 _TEXT_OR_MISS = frozenset({str, MISS.__class__})
 
 
@@ -57,7 +64,7 @@ class Rows:
         self.parts: dict[str, str] = {}
         self.made: list[tuple[str, OurStep]] = []
         self.slow = [row for row in scope.rows if not is_fast(row) and not is_fast_list(row)]
-        self.general = [row for row in self.slow if not is_fast_cells(row)]
+        self.general = [row for row in self.slow if not is_fast_cells(row) and not is_fast_choice(row)]
         steps = [step for row in self.general for ours in row.ours for step in ours.steps]
         self.general_steps = {step.text for step in steps if step.match is not None}
 
@@ -80,9 +87,23 @@ class Rows:
             if is_fast_cells(row):
                 self._several(out, row)
                 continue
+            if is_fast_choice(row):
+                self._choice(out, row)
+                continue
             cells = [cell.path for way in row.reading for cell in way.theirs]
             found = " or ".join(dict.fromkeys(map(there, cells)))
             out.add(f"if {found}: read_row(c, {self.code.name(row, 'r')}, o, t, w)")
+
+    def _choice(self, out: Lines, row: Row) -> None:
+        """A row of alternatives: the first that has its cell is read."""
+        with out.level():
+            for way in row.reading:
+                (name,) = way.theirs[0].path.names
+                out.add(f"v = t.get({name!r}, M)")
+                with out.block("if v is not M:"):
+                    self._cell(out, row, way, f"t, {name!r}, v, w", f"del t[{name!r}]")
+                if way is not row.reading[-1]:
+                    out.open("else:")
 
     def _several(self, out: Lines, row: Row) -> None:
         """A row of several cells or values."""
@@ -124,7 +145,7 @@ class Rows:
                 holder = "c.head" + "".join(f".get({step!r}, {{}})" for step in above)
                 out.add(f"h = {holder}", f"v = h.get({name!r}, M)")
                 with out.block("if v is not M:"):
-                    self._cell(out, row, f"h, {name!r}, v, {{}}")
+                    self._cell(out, row, row.ways[0], f"h, {name!r}, v, {{}}")
 
     def _tree(self) -> _Node:
         root = _Node()
@@ -142,7 +163,7 @@ class Rows:
                 out.add(f"v = {holder}.pop({name!r}, M)")
                 with out.block("if v is not M:"):
                     for row in below.rows:
-                        self._cell(out, row, f"{holder}, {name!r}, v, w")
+                        self._cell(out, row, row.ways[0], f"{holder}, {name!r}, v, w")
             if below.below:
                 inner = f"d{depth}"
                 out.add(f"{inner} = {holder}.get({name!r})")
@@ -150,17 +171,18 @@ class Rows:
                     self._cells(out, below, inner, depth + 1)
                     out.add(f"if not {inner}: del {holder}[{name!r}]")
 
-    def _cell(self, out: Lines, row: Row, given: str) -> None:
-        """One row, its cell in `v`; given: what `slow` is told of the cell."""
-        way = row.ways[0]
+    def _cell(self, out: Lines, row: Row, way: Way, given: str, done: str = "") -> None:
+        """One row, its cell in `v`; given: what `slow` is told of the cell; done: a line for when it is read."""
         out.add(f"x = {self._value(way)}")
         out.add(f"if x is M: x = slow(c, {self.code.name(way, 'w')}, {given})")
         with out.block("if x is not M:"):
+            if done:
+                out.add(done)
             self.put(out, row.ours[0], "x")
 
     def _value(self, way: Way) -> str:
         """The value of `v` where it is in canonical spelling, else M."""
-        if not way.writes and not way.shadowed and not way.head:
+        if not way.first and not way.shadowed and not way.head:
             return "M"
         is_kind = f"if v.__class__ is {'Token' if way.tokens[0] else 'str'}"
         length = f" and len(v) <= {way.length}" if way.length else ""

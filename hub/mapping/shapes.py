@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.mapping.extras import unpack
+from hub.mapping.theirs import MISS
 from hub.mapping.way import BAD, Way
 
 
@@ -25,6 +26,14 @@ def decode_cells(way: Way, texts: list[Any]) -> list[Any]:
 
 def encode_cells(way: Way, values: list[Any]) -> dict[str, Any] | None:
     """What a way of several cells or values writes, by their paths; None when it cannot say them."""
+    texts = encode_texts(way, values)
+    if texts is None:
+        return None
+    return {cell.path.text: text for cell, text in zip(way.theirs, texts, strict=True) if text is not MISS}
+
+
+def encode_texts(way: Way, values: list[Any]) -> tuple[Any, ...] | None:
+    """The same by place: for each cell its text, or MISS."""
     given = [None if one is UNSET else one for one in values]
     if way.bound is not None and len(given) > 1:
         given = [one or "" for one in given]
@@ -33,11 +42,12 @@ def encode_cells(way: Way, values: list[Any]) -> dict[str, Any] | None:
     except BAD:
         return None
     texts = texts if isinstance(texts, tuple) else (texts,)
-    return {
-        cell.path.text: Token(text) if token else text
-        for cell, text, token in zip(way.theirs, texts, way.tokens, strict=True)
-        if text not in (None, "") and cell.root == ""
-    }
+    return tuple(
+        [
+            MISS if text is None or text == "" or cell.root else Token(text) if token else text
+            for cell, text, token in zip(way.theirs, texts, way.tokens, strict=True)
+        ]
+    )
 
 
 def decode_flags(way: Way, flags: Mapping[str, Any]) -> list[str]:
@@ -68,4 +78,4 @@ def means(way: Way, saved: Any) -> list[Any]:
     return [None if text is None or text in way.none else way.decode(text)]
 
 
-__all__ = ["decode_cells", "decode_flags", "encode_cells", "encode_flags", "means"]
+__all__ = ["decode_cells", "decode_flags", "encode_cells", "encode_flags", "encode_texts", "means"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hub.adapter import Token
 from hub.mapping.bind import Row, Way
 from hub.mapping.extras import Holes, pack
 from hub.mapping.reading import Reading, is_canonical, is_container, keep, partial, value_of
-from hub.mapping.shapes import decode_cells, decode_flags, encode_cells, encode_flags
+from hub.mapping.shapes import decode_cells, decode_flags, encode_flags, encode_texts
 from hub.mapping.theirs import MISS
 from hub.mapping.way import BAD
 
@@ -42,16 +43,13 @@ def values_of(c: Reading, way: Way, texts: tuple[Any, ...], spell: dict[str, Any
         c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
         return MISS
     found = tuple([MISS if one is None else one for one in values])
-    read = {
-        cell.path.text: pack(text)
-        for cell, text in zip(way.theirs, texts, strict=True)
-        if text is not MISS and cell.root == ""
-    }
-    if way.first and encode_cells(way, values) == read:
+    own = tuple([MISS if cell.root else text for cell, text in zip(way.theirs, texts, strict=True)])
+    if way.first and Token not in map(type, own) and encode_texts(way, values) == own:
         if way.fast_cells == "memo":
             way.remember(texts, found)
     elif not way.shadowed:
-        spell[way.key] = read
+        pairs = zip(way.theirs, own, strict=True)
+        spell[way.key] = {cell.path.text: pack(text) for cell, text in pairs if text is not MISS}
     return found
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from operator import mul
 from typing import Any
 
 VERIFIED = frozenset(["01", "number-present-and-verified"])
 """The statuses under which a number was found to be the person's: NHS Data Dictionary, NHS NUMBER STATUS INDICATOR
 CODE, and UK Core's older word for it. Whatever else is said means that it was not."""
 
+_WEIGHTS = range(10, 1, -1)
 _DIGITS = re.compile(r"[0-9]{10}").fullmatch
 
 
@@ -20,7 +22,7 @@ def nhs_number_fault(text: str) -> str:
     """
     if not _DIGITS(text):
         return "shape"
-    check = 11 - sum(int(digit) * weight for digit, weight in zip(text, range(10, 1, -1), strict=False)) % 11
+    check = 11 - sum(map(mul, map(int, text), _WEIGHTS)) % 11
     if check % 11 != int(text[9]) or check == 10:
         return "check digit"
     return "range" if text[0] in "58" or text < "0100000000" or len(set(text)) == 1 else ""
