@@ -7,6 +7,7 @@ Only what a mapping speaks of is taken apart; other fields stay as the text they
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 from adapters import _hl7v2_number as numbers
@@ -17,6 +18,7 @@ from hub.errors import RecordError
 KNOWN = ("MSH", "EVN", "PID", "PD1", "NK1", "MRG")
 """The segments that may be taken apart, in the order of a message."""
 _NONE = '""'
+_NUMBERS = tuple(map(str, range(1, 100)))
 _OWN = {"of", "checked", "status", "from"}
 """What the adapter says of a number, or of a telephone number."""
 
@@ -25,14 +27,14 @@ class Kind(NamedTuple):
     """A field that is taken apart. parts: components that have parts of their own; many: it repeats; plain: it is a
     list of texts."""
 
-    parts: frozenset[int] = frozenset()
+    parts: frozenset[str] = frozenset()
     many: bool = False
     plain: bool = False
 
 
 _ONE, _MANY = Kind(), Kind(many=True)
-_CX, _XAD, _XCN = (Kind(frozenset(parts), True) for parts in ({4}, {1, 12}, {2, 9}))
-_XPN = frozenset({1})
+_CX, _XAD, _XCN = (Kind(frozenset(parts), True) for parts in ({"4"}, {"1", "12"}, {"2", "9"}))
+_XPN = frozenset({"1"})
 FIELDS: dict[str, dict[int, Kind]] = {
     "EVN": {2: _ONE},
     "PID": {
@@ -146,21 +148,23 @@ def _field(tree: Tree, n: int, kind: Kind, text: str, marks: Marks) -> None:
             tree[f"{n}-more"] = text.split(marks.repeat)[1 : len(found)]
 
 
-def _components(text: str, parts: frozenset[int], marks: Marks) -> Tree:
+def _components(text: str, parts: frozenset[str], marks: Marks) -> Tree:
     """A repetition's components by number; those with parts, declared or not, as parts by number."""
-    tree: Tree = {}
-    is_plain = marks.escape not in text and _NONE not in text
-    for n, one in enumerate(text.split(marks.component), 1):
-        if not one:
-            continue
-        if n in parts or marks.part in one:
-            texts = enumerate(one.split(marks.part), 1)
-            below = {str(k): part if is_plain else _said(part, marks) for k, part in texts if part}
+    texts = text.split(marks.component)
+    numbered = zip(_NUMBERS if len(texts) <= len(_NUMBERS) else map(str, count(1)), texts, strict=False)
+    tree: Tree = {n: one for n, one in numbered if one}
+    for n in [*tree] if marks.part in text else parts & tree.keys():
+        if n in parts or marks.part in tree[n]:
+            below = {str(k): part for k, part in enumerate(tree[n].split(marks.part), 1) if part}
             if below:
-                tree[str(n)] = below
-        else:
-            tree[str(n)] = one if is_plain else _said(one, marks)
-    return tree
+                tree[n] = below
+            else:
+                del tree[n]
+    return tree if marks.escape not in text and _NONE not in text else _said_of(tree, marks)
+
+
+def _said_of(tree: Tree, marks: Marks) -> Tree:
+    return {n: _said(one, marks) if isinstance(one, str) else _said_of(one, marks) for n, one in tree.items()}
 
 
 def _join(phone: Tree) -> None:

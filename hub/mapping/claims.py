@@ -63,7 +63,13 @@ def claim(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -> 
     """The items of one group for one parent, of what stands at its path: taken out of the tree, read, put into the
     record's list. holder: the object that has the value."""
     if value.__class__ is list and value and scope.many:
-        _claim_list(c, scope, o, t, c.claims.get(id(value)) or _held(c, scope, holder, value))
+        held = c.claims.get(id(value)) or _held(c, scope, holder, value)
+        kind, match = str if scope.plain else dict, scope.their_match
+        own = [(n, one) for n, one in held.free.items() if isinstance(one, kind) and (match is None or match(one))]
+        if own:
+            _claim_list(c, scope, o, held, own)
+        if not scope.shared:
+            settle(c, held, None if scope.theirs_rooted else (scope.cell, t))
     elif value.__class__ is dict and not scope.many:
         scope.cell.drop(t, c.taken)
         extend(c, scope, o, [scope.read(value, c, {}, getattr(o, "id", ""))])
@@ -92,24 +98,21 @@ def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
     return found
 
 
-def _claim_list(c: Reading, scope: Scope, o: Any, t: Any, held: Claim) -> None:
-    own = [(n, one) for n, one in held.free.items() if _fits(scope, one)]
-    if own:
-        seen, up, items = _seen(c, scope, o), getattr(o, "id", ""), []
-        for n, one in own:
-            for test in scope.their_tests:
-                tree_take(one, test)
-            item = scope.read({".": one} if scope.plain else one, c, seen, up)
-            if item is None:
-                partial(c, scope.ours_prefix.removesuffix("[]"))
-                continue
-            del held.free[n]
-            held.taken.append((n, item))
-            items.append(item)
-        if items:
-            extend(c, scope, o, items)
-    if not scope.shared:
-        settle(c, held, None if scope.theirs_rooted else (scope.cell, t))
+def _claim_list(c: Reading, scope: Scope, o: Any, held: Claim, own: list[tuple[int, Any]]) -> None:
+    """Items of a list that are a group's own, with their places."""
+    seen, up, items = _seen(c, scope, o), getattr(o, "id", ""), []
+    for n, one in own:
+        for test in scope.their_tests:
+            tree_take(one, test)
+        item = scope.read({".": one} if scope.plain else one, c, seen, up)
+        if item is None:
+            partial(c, scope.ours_prefix.removesuffix("[]"))
+            continue
+        del held.free[n]
+        held.taken.append((n, item))
+        items.append(item)
+    if items:
+        extend(c, scope, o, items)
 
 
 def _fits(scope: Scope, one: Any) -> bool:
