@@ -130,6 +130,10 @@ def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
 
 def _field(tree: Tree, n: int, kind: Kind, text: str, marks: Marks) -> None:
     """A field's repetitions; where the type does not repeat, further ones stay as text."""
+    if text.isalnum():  # no separator is: one text, as most fields are
+        alone: Any = text if kind.plain else {"1": {"1": text} if "1" in kind.parts else text}
+        tree[str(n)] = [alone] if kind.many else alone
+        return
     if kind.plain:
         found: list[Any] = [_said(one, marks) for one in text.split(marks.repeat)]
     else:
