@@ -19,6 +19,7 @@ KNOWN = ("MSH", "EVN", "PID", "PD1", "NK1", "MRG")
 """The segments that may be taken apart, in the order of a message."""
 _NONE = '""'
 _NUMBERS = tuple(map(str, range(1, 100)))
+_PLACES = {name: n for n, name in enumerate(_NUMBERS, 1)}
 _OWN = {"of", "checked", "status", "from"}
 """What the adapter says of a number, or of a telephone number."""
 
@@ -230,14 +231,21 @@ def segments(tree: Tree, marks: Marks) -> list[str]:
 def _text_of(name: str, fields: Tree, marks: Marks) -> str:
     if name == "PID":
         fields = numbers.give_status(fields)
-    cells = [name]
+    cells, others = [name], []
     for key, value in fields.items():
+        n = _PLACES.get(key)
+        if n is None:
+            others.append(key)
+        else:
+            is_plain = value.__class__ is str and marks.breaking.search(value) is None
+            _set(cells, n, value if is_plain else _cell(value, marks))
+    for key in sorted(others, key=len):
+        of = key.removesuffix("-more")
         if key.isdigit():
-            more = fields.get(f"{key}-more")
-            text = _cell(value, marks)
-            _set(cells, int(key), text + "".join([marks.repeat + one for one in more]) if more else text)
-        elif key.endswith("-more") and key.removesuffix("-more") not in fields:
-            _set(cells, int(key.removesuffix("-more")), "".join([marks.repeat + one for one in value]))
+            _set(cells, int(key), _cell(fields[key], marks))
+        elif of != key and (of.isdigit() or of not in fields):
+            text = "".join([marks.repeat + one for one in fields[key] or ()])
+            _set(cells, int(of), (cells[int(of)] if of in fields else "") + text)
     if name == "MSH":
         cells[1:3] = [marks.declared]
     while len(cells) > 1 and not cells[-1]:
@@ -273,8 +281,6 @@ def _bare(value: Any) -> Any:
 
 def _joined(value: Any, marks: Marks, sign: str = "") -> str:
     """Components, or parts, put together by their numbers, trailing empty ones left out."""
-    if value.__class__ is str and marks.special.search(value) is None:
-        return str(value)
     if value is None:
         return _NONE
     if isinstance(value, str):
@@ -283,8 +289,10 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
         raise RecordError("a list where the format has one value")
     cells: list[str] = []
     for key, below in value.items():
-        if key.isdigit() and (text := _joined(below, marks, marks.part)):
-            _set(cells, max(int(key), 1) - 1, text)
+        n = _PLACES.get(key) or (max(int(key), 1) if key.isdigit() else 0)
+        is_plain = below.__class__ is str and marks.special.search(below) is None
+        if n and (text := below if is_plain else _joined(below, marks, marks.part)):
+            _set(cells, n - 1, text)
     return (sign or marks.component).join(cells)
 
 

@@ -36,6 +36,8 @@ KINDS = {
 }
 _WRITTEN = {PERSON: "ADT^A31^ADT_A05", NEW: "ADT^A28^ADT_A05", MERGE: "ADT^A40^ADT_A39"}
 _MOVES = "A45"
+_LATE = {"5": ("7", "L"), "11": ("7", "BA"), "13": ("3", "Internet")}
+"""By field of PID, the component and the word of it that says which repetition counts first (5), or last."""
 _DECLARED = Marks().declared
 _PROGRAM = "ICS-HUB"
 
@@ -147,7 +149,9 @@ def _introduce(tree: Tree, theirs: Theirs, head: Tree) -> None:
     happened = {"1": _WRITTEN[kind][4:7], **({"2": {"1": moment}} if moment else {})}
     tree["EVN"] = {**happened, **event} if isinstance(event, dict) else happened
     tree["MSH"] |= _sides(head)
-    tree["PID"] = {"1": "1", **{n: _ranked(n, value) for n, value in tree["PID"].items()}}
+    tree["PID"] = {"1": "1", **tree["PID"]}
+    for n in _LATE.keys() & tree["PID"].keys():
+        tree["PID"][n] = _ranked(n, tree["PID"][n])
     if isinstance(tree["PID"].get("3"), list):  # that there is no number is not a number
         tree["PID"]["3"] = [one for one in tree["PID"]["3"] if not isinstance(one, dict) or one.get("1")]
     if isinstance(tree.get("NK1"), list):
@@ -171,10 +175,9 @@ def _sides(head: Tree) -> Tree:
 
 def _ranked(field: str, value: Any) -> Any:
     """Repetitions with the one that counts first: the name and address in force, a telephone before an e-mail."""
-    late = {"5": ("7", "L"), "11": ("7", "BA"), "13": ("3", "Internet")}.get(field)
-    if late is None or not isinstance(value, list):
+    if not isinstance(value, list):
         return value
-    part, word = late
+    part, word = _LATE[field]
     if field == "13":
         value = [{"2": "NET", **one} if one.get(part) == word else one for one in value]
     return sorted(value, key=lambda one: (one.get(part) == word) is (field != "5"))
