@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from hub.mapping.bind import Row, Way
 from hub.mapping.reading import MINTED
-from hub.mapping.shapes import encode_cells, encode_flags, means
+from hub.mapping.shapes import decode_cells, encode_flags, encode_texts
 from hub.mapping.spelling import again
 from hub.mapping.theirs import MISS
 from hub.mapping.writing import NARROWED, UNSAYABLE, WITHHELD, Writing, append, box, unusual
@@ -19,7 +19,7 @@ def write_row(c: Writing, row: Row, o: Any, t: dict[str, Any], spell: dict[str, 
     values = [ours.get(o, c.record) for ours in row.ours]
     if spell and spell.get(MINTED) == values[0] and row.ours[0].path.text == "id":
         return
-    if all(value is UNSET for value in values):
+    if values.count(UNSET) == len(values):
         for cell in (cell for way in row.writing for cell in way.theirs if cell.last_match is not None):
             cell.clear(t)
         return
@@ -60,24 +60,25 @@ def _write(c: Writing, way: Way, values: list[Any], t: dict[str, Any], last: boo
 
 
 def _write_cells(c: Writing, way: Way, values: list[Any], t: dict[str, Any], last: bool) -> bool:
-    texts = encode_cells(way, values)
-    if not texts:
+    texts = encode_texts(way, values)
+    if texts is None or texts.count(MISS) == len(texts):
         if last:
             _count(c, way.row, values, UNSAYABLE)
         return False
     if c.free(way, t):
-        for cell in way.theirs:
-            if cell.path.text in texts:
-                cell.put(t, c.taken, texts[cell.path.text])
+        for cell, text in zip(way.theirs, texts, strict=True):
+            if text is not MISS:
+                cell.put(t, c.taken, text)
             elif (id(t), cell.path.text) not in c.done and cell.look(t, c.taken) is not MISS:
                 cell.drop(t, c.taken)  # what could not be read stood there, and would be read with the new text
     is_whole = True
-    for ours, value, back in zip(way.row.ours, values, means(way, texts), strict=True):
+    read = decode_cells(way, [None if text is MISS or text in way.absent else text for text in texts])
+    for ours, value, back in zip(way.row.ours, values, read, strict=True):
         if value is None or (value is not UNSET and value != back):
             c.count(NARROWED, ours.full)
             is_whole = False
     if is_whole and way.fast_cells == "memo":
-        way.remember_said(tuple(values), tuple([texts.get(cell.path.text, MISS) for cell in way.theirs]))
+        way.remember_said(tuple(values), texts)
     return True
 
 
