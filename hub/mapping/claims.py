@@ -230,7 +230,7 @@ def _holder(c: Reading, scope: Scope, o: Any) -> Any:
 
 def extend(c: Reading, scope: Scope, o: Any, items: list[Any]) -> None:
     """Items of a group into their list of ours."""
-    at = _holder(c, scope, o)
+    at = o if len(scope.our_steps) == 1 and not scope.ours_rooted else _holder(c, scope, o)
     name = scope.our_steps[-1].name
     known = getattr(at, name)
     if known is UNSET or known is None:

@@ -42,6 +42,8 @@ def encode_texts(way: Way, values: list[Any]) -> tuple[Any, ...] | None:
     except BAD:
         return None
     texts = texts if isinstance(texts, tuple) else (texts,)
+    if way.near:
+        return tuple([MISS if text is None or text == "" else text for text in texts])
     return tuple(
         [
             MISS if text is None or text == "" or cell.root else Token(text) if token else text

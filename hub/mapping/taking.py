@@ -34,7 +34,8 @@ def values_of(c: Reading, way: Way, texts: tuple[Any, ...], spell: dict[str, Any
     they are bad (which is noted)."""
     if is_container(c, way, *texts):
         return MISS
-    said = [None if text is MISS or text in way.absent else text for text in texts]
+    absent = way.absent
+    said = [None if text is MISS or text in absent else text for text in texts]
     if said.count(None) == len(said):
         return MISS
     try:
@@ -43,7 +44,9 @@ def values_of(c: Reading, way: Way, texts: tuple[Any, ...], spell: dict[str, Any
         c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
         return MISS
     found = tuple([MISS if one is None else one for one in values])
-    own = tuple([MISS if cell.root else text for cell, text in zip(way.theirs, texts, strict=True)])
+    own = texts
+    if not way.near:
+        own = tuple([MISS if cell.root else text for cell, text in zip(way.theirs, texts, strict=True)])
     if way.first and Token not in map(type, own) and encode_texts(way, values) == own:
         if way.fast_cells == "memo":
             way.remember(texts, found)

@@ -36,7 +36,8 @@ class Way:
     shape: "cell" (one text, one value), "cells" (tuples), "list" (a list of plain texts), "flags" (codes as words in an
     object). memo and unmemo are the canonical pairs known so far, both ways. tokens: the cells that stand bare; length:
     the longest text of its cell, 0 for any; nulls: whether the format can say None. first: the one that writes when
-    several could. shadowed: it only reads cells that other rows write.
+    several could. shadowed: it only reads cells that other rows write. near: its cells are of the item, and none stands
+    bare.
     """
 
     def __init__(self, row: Row, index: int, spec: WaySpec) -> None:
@@ -61,6 +62,7 @@ class Way:
         self.reads = spec.way != "out"
         self.writes = spec.way != "in" and not self.head
         self.tokens, self.length, self.nulls = self._cells(plan.schema)
+        self.near = not any(self.tokens) and not any(cell.root for cell in self.theirs)
         if any(cell.last_match is not None for cell in self.theirs):
             self.nulls = False  # a None among texts that a test chooses would not be found again
         self.shape = self._shape()
