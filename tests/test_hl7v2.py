@@ -373,6 +373,36 @@ def test_protection_is_taken_over_and_never_lifted(mappings: dict[str, Mapping])
         shielded("PERHAPS")
 
 
+def test_a_practitioner_of_whom_only_the_name_is_said_is_known_by_it(mappings: dict[str, Mapping]) -> None:
+    def ids(names: str) -> dict[Any, Any]:
+        (theirs,) = read(document(HEADER, EVENT, PID, f"PD1||||{names}"))
+        found: Any = mappings["Person"].inward(theirs).record.involvements
+        return {one.professional.name: one.id for one in found}
+
+    both = ids("^Osei^Lena~^Bell^Amy")
+    assert list(both) == ["Lena Osei", "Amy Bell"]
+    assert ids("^Bell^Amy~^Osei^Lena") == both
+    assert ids("^Bell^Amy") == {"Amy Bell": both["Amy Bell"]}
+
+
+def test_what_was_learned_from_one_message_reads_and_writes_the_next_in_the_same_way() -> None:
+    person = mapping.load(adapter)["Person"]  # of its own: nothing was read with it
+    home = "9 Long Row^Flat 2^Northshire^^ZZ99 1AA^^H"
+    phones = "01632960101^PRN^PH~01632960102^PRN^CP"
+    message = document(HEADER, EVENT, f"{PID}|||{home}||{phones}|||||||||A", "PD1||||G99^Osei^Lena")
+    records = [person.inward(read(message)[0]).record for _ in range(3)]
+    assert records[0] == records[1] == records[2]
+    person_of: Any = [one.person for one in records]
+    assert person_of[0].addresses[0].lines == ["9 Long Row", "Flat 2"]
+    assert person_of[0].addresses[0].lines is not person_of[1].addresses[0].lines  # a list is each record's own
+    trees = [person.create(one, "other").tree for one in records]
+    assert trees[0] == trees[1] == trees[2]
+    assert trees[0]["PID"]["13"] == [
+        {"1": "01632960101", "2": "PRN", "3": "PH"},
+        {"1": "01632960102", "2": "PRN", "3": "CP"},
+    ]
+
+
 def test_names_addresses_and_numbers_are_told_apart_by_their_uk_types(mappings: dict[str, Mapping]) -> None:
     pid = field(5, "Wielgosz^Tomasz~Kowal^Tomek^^^^^PREVIOUS~Tom^^^^^^PREFERRED").replace("|20150327", "|20091102")
     names = record_of(mappings, HEADER, EVENT, pid)["person"]["names"]

@@ -77,9 +77,9 @@ class MllpOutlet(OneByOne):
     def stage(self, parcel: Parcel) -> str:
         """Give the messages their control ids, their time where they have none, and the names of both sides."""
         own = base64.b32encode(parcel.key[:11]).decode().rstrip("=")
-        found = list(messages(parcel.data))
-        if all(_header(one) for one in found):
-            made = [self._stamped(one, own if n == 0 else f"{own}-{n + 1}") for n, one in enumerate(found)]
+        found = _headed(parcel.data)
+        if found:
+            made = [self._stamped(*one, own if n == 0 else f"{own}-{n + 1}") for n, one in enumerate(found)]
             parcel.data = b"".join(made)
         return ""
 
@@ -89,9 +89,7 @@ class MllpOutlet(OneByOne):
         if wire is not None:
             wire.close()
 
-    def _stamped(self, message: bytes, own: str) -> bytes:
-        asked = _header(message)
-        assert asked is not None
+    def _stamped(self, message: bytes, asked: Header, own: str) -> bytes:
         fields = [*asked.fields, *[b""] * (12 - len(asked.fields))]
         fields[9] = own.encode()
         fields[6] = fields[6] or header.stamp()
@@ -105,22 +103,20 @@ class MllpOutlet(OneByOne):
 
     def give(self, parcel: Parcel) -> Answer:
         """Send the messages of a parcel; the first answer that is not good is the parcel's."""
-        found = list(messages(parcel.data))
-        if not found or not all(_header(one) for one in found):
+        found = _headed(parcel.data)
+        if not found:
             return Refused(f"{self._place}: what is to be sent is no HL7 message: look at the link's adapter")
         answer: Answer = NotTried()
         end = monotonic() + self._told.timeout
-        for one in found:
+        for one, asked in found:
             try:
-                answer = self._message(one, parcel.key, end)
+                answer = self._message(one, asked, parcel.key, end)
             except (Unavailable, Refused) as error:
                 return error
         return answer
 
-    def _message(self, message: bytes, key: bytes, end: float) -> Sent:
-        """One message and its ACK. Unavailable, Refused."""
-        asked = _header(message)
-        assert asked is not None
+    def _message(self, message: bytes, asked: Header, key: bytes, end: float) -> Sent:
+        """One message and its ACK. asked: its header. Unavailable, Refused."""
         wire = self._connected(min(end, monotonic() + CONNECTING))
         end = max(end, monotonic() + 0.1)
         try:
@@ -199,6 +195,17 @@ def messages(data: bytes) -> Iterator[bytes]:
         starts = [0, *starts]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         yield b"".join(line + b"\r" for line in lines[start:end])
+
+
+def _headed(data: bytes) -> list[tuple[bytes, Header]]:
+    """The messages of a file with their headers; none at all where one of them has none that can be read."""
+    found = []
+    for one in messages(data):
+        asked = _header(one)
+        if asked is None:
+            return []
+        found.append((one, asked))
+    return found
 
 
 def _split(message: bytes) -> tuple[bytes, bytes]:
