@@ -371,6 +371,63 @@ def test_a_record_whose_child_was_not_known_does_not_overtake_what_was_sent_of_i
     council.send(4)
 
 
+def nobodys(store: Store, council: Council, *names: str) -> Incoming:
+    """A record of which nobody knows whose it is, the first of the first document."""
+    return replace(failed(council, targets=names or BOTH), child=store.ring.name("child", "ics", "document", 1, 0))
+
+
+def mend(council: Council, number: int, one: Incoming) -> None:
+    start(council.store, number)
+    release(council, {(1, 0): one})
+
+
+def test_what_was_set_aside_goes_with_its_record_to_its_child_and_overtakes_nothing(
+    store: Store, council: Council
+) -> None:
+    council.take(nobodys(store, council))
+    store.set_aside([2], WHO, "not now")
+    council.take(council.record("ann", "B", ("index",)))
+    council.send(3, target="index")
+    mend(council, 1, council.record("ann", "A", BOTH))
+    assert "latest" in store.restore([2], WHO, "").refused[2], "a later record of the child was sent there"
+    assert council.state(2) == "set aside"
+    assert council.claim(1).claims, "not at the other target"
+
+
+def test_what_was_set_aside_and_mended_is_passed_by_what_is_sent_after(store: Store, council: Council) -> None:
+    nhs = store.ring.name("nhs", "9990000018")
+    council.take(nobodys(store, council))
+    store.set_aside([2], WHO, "not now")
+    before = store.trace(2).id
+    council.take(event(council, "bob", "A", targets=("index",), source="health", places=(nhs,)), source="health")
+    mend(council, 1, event(council, "ann", "A", targets=BOTH, places=(nhs,)))
+    assert store.claim(council.worker, "index", [(2, before)]).claims == []
+    assert store.trace(2).id != before, "what lies on a queue is void"
+    assert store.trace(2).child == council.child("ann")
+    assert store.restore([2], WHO, "").done == [2]
+    assert council.claim(3, target="index").claims == [], "it stands before those who share its number"
+    store.set_aside([2], WHO, "again")
+    council.send(3, target="index")
+    assert "latest" in store.restore([2], WHO, "").refused[2]
+
+
+def test_an_edit_changes_what_was_set_aside_too_but_not_what_may_have_arrived(store: Store, council: Council) -> None:
+    council.take(event(council, "ann", "A", targets=BOTH), event(council, "bob", "A", targets=BOTH))
+    for number, arrived in ((2, False), (4, True)):
+        assert council.claim(number, target="index").claims
+        assert None not in council.prepare([number], target="index")
+        council.finish(Outcome(number, "parked", cause=AWAY, may_arrived=arrived), target="index")
+    store.set_aside([2, 4], WHO, "")
+    before = store.trace(4)
+    for ordinal, name in ((0, "ann"), (1, "bob")):
+        council.park(2 * ordinal + 1)
+        store.edit(1, ordinal, event(council, name, "A2", targets=BOTH, body=b"edited"), WHO, "")
+    assert sorted(store.restore([2, 4], WHO, "").done) == [2, 4]
+    [edited, old] = council.claim(2, 4, target="index").claims
+    assert edited.parcel is None, "the bytes before the edit are not sent"
+    assert (old.parcel.number if old.parcel else None, old.id) == (before.parcel, before.id)
+
+
 # Edits
 
 

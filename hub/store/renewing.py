@@ -32,9 +32,8 @@ _RECORD = Sql("""SELECT r.key, r.version, r.kind, r.carries, r.failed, r.content
     WHERE r.document = :document AND r.ordinal = :ordinal {lock r}""")
 _NAME = Sql("""SELECT k.name FROM record r JOIN key k ON k.id = r.key
     WHERE r.document = :document AND r.ordinal = :ordinal""")
-_MESSAGES = Sql("""SELECT m.number, m.target, m.generation, m.state, m.arrived, m.parcel, m.cause FROM message m
-    WHERE m.key = :key AND m.document = :document AND m.ordinal = :ordinal AND m.ended IS NULL
-    ORDER BY m.number {lock m}""")
+_MESSAGES = Sql("""SELECT m.number, m.target, m.generation, m.state, m.arrived, m.ended FROM message m
+    WHERE m.key = :key AND m.document = :document AND m.ordinal = :ordinal ORDER BY m.number {lock m}""")
 _TARGETS = Sql("SELECT t.link FROM target t WHERE t.link {in targets} ORDER BY t.link {lock t}")
 _COUNT = Sql("SELECT count(*) FROM former WHERE document = :document AND ordinal = :ordinal")
 _FORMER = Sql("""INSERT INTO former (document, ordinal, n, revision, failed, kind, content, sealed)
@@ -50,14 +49,20 @@ _NEWEST = Sql("SELECT version FROM key WHERE id = :key")
 _VERSION = Sql("UPDATE key SET version = :version WHERE id = :key AND version < :version")
 _OVERTAKEN = Sql("""SELECT m.number FROM {each numbers} JOIN message m ON m.number = numbers.value WHERE EXISTS
     (SELECT 1 FROM message n WHERE n.key = m.key AND n.target = m.target AND n.number > m.number
-    AND n.state IN ('sent', 'withheld'))""")
+    AND (n.state IN ('sent', 'withheld') OR n.state = 'set aside' AND n.arrived))""")
 _LATER = Sql("""SELECT m.number, m.state, m.arrived FROM message m WHERE m.ended IS NULL AND m.number IN (
     SELECT q.number FROM {each keys} JOIN place q ON q.target = :target AND q.key = keys.value AND q.number > :number)
     ORDER BY m.number {lock m}""")
 _STANDS = Sql("SELECT p.key FROM place p WHERE p.target = :target AND p.number = :number")
 _LEAVE = Sql("DELETE FROM place WHERE target = :target AND number = :number AND key {in keys}")
 _PLACES = Rows("place", "target key number")
+_STOOD = Sql("SELECT a.key FROM aside a WHERE a.target = :target AND a.number = :number")
+_FORGET = Sql("DELETE FROM aside WHERE target = :target AND number = :number AND key {in keys}")
+_ASIDE = Rows("aside", "target key number")
+_PASSED = Sql("UPDATE aside SET passed = true WHERE number {in numbers}")
 _MADE = Rows("message", "number id:bytes key whole:bool revision parcel", update=True)
+_CLOSED = Sql("""UPDATE message SET key = :new WHERE key = :old AND document = :document AND ordinal = :ordinal
+    AND ended IS NOT NULL""")
 _FINDINGS = Rows("finding", "cause", "document=:document, ordinal=:ordinal")
 _OLD_FINDINGS = Sql("DELETE FROM finding WHERE document = :document AND ordinal = :ordinal")
 READY = Sql("""UPDATE message SET state = 'ready', cause = NULL, due = NULL, attempts = 0, crashes = 0, lone = 0,
@@ -123,13 +128,16 @@ class Renewing(Taking, Choosing, Audit):
     ) -> list[int]:
         """Give a record another body, in a transaction that has locked the keys of its children, old and new.
 
-        Its open messages, whose numbers these are, get the new id and places. Deferred when that cannot be now.
+        Its open messages, whose numbers these are, get the new id and places; those that were set aside as well, should
+        they be restored, but for what may have arrived: that goes again as it was. Deferred when that cannot be now.
         """
         where = {"document": at[0], "ordinal": at[1]}
         old = work.row(_RECORD, **where)
-        messages = work.rows(_MESSAGES, key=old.key, **where)
+        every = work.rows(_MESSAGES, key=old.key, **where)
+        messages = [row for row in every if row.ended is None]
+        aside = [row for row in every if row.state == "set aside" and not row.arrived]
         self._look(old, messages, one, edited)
-        targets = sorted({row.target for row in messages})
+        targets = sorted({row.target for row in (*messages, *aside)})
         if targets:
             work.rows(_TARGETS, targets=targets)
         content, revision = self.content(one), old.revision + edited
@@ -147,6 +155,8 @@ class Renewing(Taking, Choosing, Audit):
             work.many(_PLACES, [(row.target, key, row.number) for key in added])
             if gone:
                 work.run(_LEAVE, target=row.target, number=row.number, keys=gone)
+        for row in aside:
+            self._follow(work, row, keys)
         work.run(_FORMER, n=work.value(_COUNT, **where), **where)
         facts = {"key": head.id, "version": head.version, "kind": one.kind, "carries": one.carries}
         more = {"removal": one.removal, "content": content, "sealed": made.sealed, "revision": revision}
@@ -154,7 +164,11 @@ class Renewing(Taking, Choosing, Audit):
         self._set_head(work, where, made, moved, old.failed and not edited)
         work.run(_OLD_FINDINGS, **where)
         work.many(_FINDINGS, [(one,) for one in sorted({causes[found] or 0 for found in one.findings})], **where)
-        self._rename(work, old.link, made, messages)
+        self._rename(work, old.link, made, [*messages, *aside])
+        if moved:
+            work.run(_CLOSED, old=old.key, new=head.id, **where)
+        if passed := overtaken(work, [row.number for row in aside]):
+            work.run(_PASSED, numbers=sorted(passed))
         return [row.number for row in messages]
 
     def _look(self, old: Any, messages: Sequence[Any], one: Incoming, edited: bool) -> None:
@@ -175,6 +189,15 @@ class Renewing(Taking, Choosing, Audit):
         if added and busy(work, row.target, added, row.number):
             raise Deferred(BUSY)
         return added, sorted(before - set(keys))
+
+    def _follow(self, work: Work, row: Any, keys: Collection[int]) -> None:
+        """The places in which a message that was set aside will stand when it is restored. Later ones there that are
+        just being finished are waited for: they would not find it."""
+        before = {found[0] for found in work.rows(_STOOD, target=row.target, number=row.number)}
+        busy(work, row.target, keys, row.number)
+        work.many(_ASIDE, [(row.target, key, row.number) for key in sorted(set(keys) - before)])
+        if gone := sorted(before - set(keys)):
+            work.run(_FORGET, target=row.target, number=row.number, keys=gone)
 
     def _set_head(self, work: Work, where: Mapping[str, int], made: Addressed, moved: bool, comparable: bool) -> None:
         """The head of the child: only what a source said is compared with what it says next, not what a person made."""
