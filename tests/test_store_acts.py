@@ -626,11 +626,24 @@ def test_a_new_target_gets_each_childs_newest_record_in_order(store: Store, coun
     assert store.runs() == []
 
 
+def test_a_record_that_was_mended_is_the_newest_of_its_child_alone(store: Store, council: Council) -> None:
+    council.take(nobodys(store, council, "ssd"))
+    mend(council, 1, council.record("ann", "A", body=b"ann A"))
+    council.send(1)
+    assert latest(council, sources=["ics"]) == [("ann", "A")]
+    send_all(council)
+    council.take(council.record("ann", "B"))
+    send_all(council)
+    store.settle()
+    assert latest(council, sources=["ics"]) == [("ann", "B")], "and not again what was read before it was known whose it is"
+    assert [one.document for one in store.newest("index", sources=["ics"])] == [2]
+
+
 def test_an_emptied_target_gets_new_messages_and_twice_asked_is_once(store: Store, council: Council) -> None:
     council.take(council.record("ann", "A"))
     send_all(council)
     before = store.trace(1)
-    assert latest(council) == [("ann", "A")]
+    assert latest(council, sources=["ics"]) == [("ann", "A")]
     run, new = store.start_latest("ssd", None, WHO, "", mapping="m")
     assert not new
     assert run.target == "ssd"

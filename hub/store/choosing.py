@@ -33,12 +33,13 @@ _BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.
 _AHEAD = Sql("""SELECT DISTINCT p.number, q.number FROM {each numbers} JOIN place p ON p.number = numbers.value
     JOIN place q ON q.target = p.target AND q.key = p.key AND q.number < p.number ORDER BY p.number, q.number""")
 _KEYS = Sql("SELECT p.number, p.key FROM {each numbers} JOIN place p ON p.number = numbers.value")
-# A child is owed to a target when that target ever got a message of it, or its source's records go there now.
+# A child is owed to a target when that target ever got a message of it, or its source's records go there now. Once it
+# is known whose a record is that could not be read, it is no longer the newest of the key that it had till then.
 _NEWEST = Sql("""SELECT k.id, k.document, k.ordinal, k.alias, d.link, d.kept, r.kind, r.carries, r.failed,
     (SELECT max(m.number) FROM message m WHERE m.key = k.id AND m.target = :target) AS last,
     (SELECT max(m.number) FROM message m WHERE m.key = k.id AND m.document = k.document
         AND m.ordinal = k.ordinal) AS place
-    FROM key k JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal
+    FROM key k JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal AND r.key = k.id
     JOIN document d ON d.id = k.document WHERE k.id > :last AND k.document IS NOT NULL ORDER BY k.id LIMIT :limit""")
 _LAST_ONES = Sql("""SELECT m.number, m.state, m.ended, m.document, m.ordinal, m.key FROM message m
     WHERE m.number {in numbers}""")

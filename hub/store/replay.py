@@ -33,7 +33,7 @@ _FAILED = Sql("""SELECT m.document, m.ordinal, m.source FROM message m
     JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {in numbers} AND r.failed AND m.state IN ('parked', 'waiting') ORDER BY m.document, m.ordinal""")
 _HEADS = Sql("""SELECT k.id, k.document, k.ordinal, r.kind, d.link FROM key k
-    JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal
+    JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal AND r.key = k.id
     JOIN document d ON d.id = k.document WHERE k.id {in keys} ORDER BY k.id""")
 _MINE = Sql("""SELECT r.target, r.tokens FROM run r WHERE r.id = :run AND r.worker = :worker AND r.ended IS NULL
     AND r.state IN ('canary', 'running') {lock r}""")
@@ -60,7 +60,7 @@ _GIVEN = Sql("UPDATE run_item SET state = 'released', number = :number WHERE run
 _SPEND = Sql("UPDATE run SET tokens = tokens - :count WHERE id = :run")
 _HEAD = Sql("""SELECT k.name, k.document, k.ordinal, k.content, r.kind, r.version, r.carries, r.removal, r.failed,
     r.content AS said, r.sealed, r.revision, d.link FROM key k
-    JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal
+    JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal AND r.key = k.id
     JOIN document d ON d.id = k.document WHERE k.id = :key AND k.alias IS NULL""")
 _LAST = Sql("""SELECT m.number, m.state, m.ended, m.document, m.ordinal FROM message m
     WHERE m.key = :key AND m.target = :target ORDER BY m.number DESC LIMIT 1""")
