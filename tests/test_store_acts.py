@@ -394,6 +394,35 @@ def test_what_was_set_aside_goes_with_its_record_to_its_child_and_overtakes_noth
     assert council.claim(1).claims, "not at the other target"
 
 
+def test_a_purge_leaves_the_record_of_what_was_set_aside_before_it_was_mended(store: Store, council: Council) -> None:
+    council.take(nobodys(store, council))
+    store.set_aside([2], WHO, "not now")
+    mend(council, 1, council.record("ann", "A", BOTH))
+    council.send(1)
+    council.take(council.record("ann", "B"))
+    council.send(3)
+    store.settle()
+    assert store.purge(-10).records == 0
+    assert store.restore([2], WHO, "after all").done == [2]
+    assert store.record(store.trace(2).document, 0) == b"ann A"
+    council.send(2, target="index")
+    assert store.is_idle(["ics"], BOTH)
+
+
+def test_what_was_superseded_goes_with_its_record_to_its_child(store: Store, council: Council) -> None:
+    council.take(replace(council.record("ann", "", BOTH), failed=BROKEN, body=b""))
+    council.take(council.record("ann", "B"))
+    assert council.state(1) == "superseded"
+    mend(council, 2, council.record("bob", "A", BOTH))
+    council.send(2, target="index")
+    council.take(council.record("bob", "B", ("index",)))
+    council.send(4, target="index")
+    council.take(council.record("bob", "C", ("index",)))
+    store.settle()
+    store.purge(-10)
+    assert store.trace(1).child == council.child("bob"), "who it was about can still be told"
+
+
 def test_what_was_set_aside_and_mended_is_passed_by_what_is_sent_after(store: Store, council: Council) -> None:
     nhs = store.ring.name("nhs", "9990000018")
     council.take(nobodys(store, council))
