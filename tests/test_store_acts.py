@@ -664,7 +664,7 @@ def test_a_record_that_was_mended_is_the_newest_of_its_child_alone(store: Store,
     council.take(council.record("ann", "B"))
     send_all(council)
     store.settle()
-    assert latest(council, sources=["ics"]) == [("ann", "B")], "and not again what was read before it was known whose it is"
+    assert latest(council, sources=["ics"]) == [("ann", "B")], "and not the older one again"
     assert [one.document for one in store.newest("index", sources=["ics"])] == [2]
 
 
