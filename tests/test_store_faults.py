@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from msgspec.structs import replace
 
 import hub.store
 from hub.errors import DeclarationError
@@ -352,8 +353,25 @@ def test_a_purge_by_state_leaves_the_others(council: Council) -> None:
     council.take(council.record("ann", "B"))
     council.send(2)
     council.take(council.record("ann", "C"))
+    council.send(3)
     assert council.store.purge(-10, ["sent"]).messages == 1
     assert council.state(1) == "superseded"
+
+
+def test_a_purge_leaves_what_proves_that_a_later_record_was_sent(council: Council) -> None:
+    store = council.store
+    nobody = store.ring.name("child", "ics", "document", 1, 0)
+    council.take(replace(council.record("ann", "", body=b""), child=nobody, failed=BROKEN))
+    council.take(council.record("ann", "B"))
+    council.send(2)
+    council.take(council.record("ann", "C"))
+    council.park(3)
+    assert store.purge(-10).messages == 0, "3 was not sent"
+    run, _ = store.start_run("1", [1], "ann", "mended", mapping="m")
+    due = store.due(council.worker, "m")
+    assert due is not None
+    store.release(council.worker, due, {(1, 0): council.record("ann", "A")})
+    assert [(one.state, "latest" in one.note) for one in store.run_items(run.id)] == [("skipped", True)]
 
 
 def test_the_bytes_of_a_document_with_open_messages_stay(council: Council) -> None:

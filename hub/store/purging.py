@@ -1,4 +1,5 @@
-"""Purge: what is closed and old goes, but never an open message, nor a child's newest at a target, nor a head."""
+"""Purge: what is closed and old goes, but never an open message, nor a head, nor of a child at a target what it was
+sent last and all after that: by it the hub knows that an older one, mended, must not follow."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ _STEP = 2000
 _NOW = Sql("SELECT {now}")
 _WALK = Sql("""SELECT m.number, m.state, m.ended FROM message m WHERE m.number > :last
     ORDER BY m.number LIMIT :limit""")
-_NOT_NEWEST = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND EXISTS (SELECT 1 FROM message n
-    WHERE n.key = m.key AND n.target = m.target AND n.number > m.number)""")
+_PASSED = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND EXISTS (SELECT 1 FROM message n
+    WHERE n.key = m.key AND n.target = m.target AND n.number > m.number AND n.state IN ('sent', 'withheld'))""")
 _ATTEMPTS = Sql("DELETE FROM attempt WHERE number {in numbers}")
 _ASIDE = Sql("DELETE FROM aside WHERE number {in numbers}")
 _MESSAGES = Sql("DELETE FROM message WHERE number {in numbers} AND ended IS NOT NULL")
@@ -54,7 +55,8 @@ class Purging(Shelf):
 
     def purge(self, older: float, states: Collection[str] = CLOSED, *, dry_run: bool = False) -> Purged:
         """Take away messages closed for `older` seconds in one of `states`, and records and documents as old that
-        nothing needs any more. Open messages, each child's newest at each target, and heads of children stay.
+        nothing needs any more. Open messages, what was sent last of each child to each target and all after that, and
+        heads of children stay.
 
         dry_run: count only.
         """
@@ -107,7 +109,7 @@ def _steps(before: float, states: set[str]) -> Iterator[Callable[[Work], dict[st
 def _messages(work: Work, last: int, before: float, states: set[str]) -> tuple[list[int], dict[str, int]]:
     rows = work.rows(_WALK, last=last, limit=_STEP)
     old = [row.number for row in rows if row.state in states and row.ended is not None and row.ended < before]
-    gone = [row[0] for row in work.rows(_NOT_NEWEST, numbers=old)] if old else []
+    gone = [row[0] for row in work.rows(_PASSED, numbers=old)] if old else []
     if gone:
         work.run(_ATTEMPTS, numbers=gone)
         work.run(_ASIDE, numbers=gone)
