@@ -8,9 +8,11 @@ import pkgutil
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psycopg
@@ -31,6 +33,7 @@ from hub.store import (
     line,
     links,
     opening,
+    purging,
     reading,
     replay,
     serving,
@@ -39,6 +42,7 @@ from hub.store import (
     told,
     work,
 )
+from hub.store.facts import CLOSED
 from hub.store.migrations import NEWEST, connected
 from hub.store.schema import metadata
 from hub.store.statements import Rows, Sql, array, listed
@@ -348,6 +352,54 @@ def test_a_purge_takes_what_is_closed_old_and_not_the_newest(council: Council) -
         store.purge(0, ["parked"])
 
 
+def test_a_trial_counts_what_a_purge_takes(council: Council) -> None:
+    store, chance = council.store, Random(13)
+    for _ in range(60):
+        names = chance.sample("abcdef", chance.randint(1, 3))
+        targets = chance.choice([("ssd",), ("index",), ("ssd", "index")])
+        mended = {"failed": BROKEN, "body": b""} if chance.random() < 0.1 else {}
+        council.take(*(council.record(name, chance.choice("ABC"), targets, **mended) for name in names))
+        for target in ("ssd", "index"):
+            ready = [row[0] for row in council.run("SELECT number FROM message WHERE state IN ('ready', 'parked')")]
+            some = chance.sample(ready, min(len(ready), chance.randint(0, 2)))
+            act = chance.choice(["sent", "withheld", "parked", "set aside"])
+            if act == "set aside":
+                store.set_aside(some, "ann", "x")  # type: ignore[arg-type]
+            elif claims := council.claim(*some, target=target).claims:  # type: ignore[arg-type]
+                council.finish(*(Outcome(one.number, act, cause=AWAY) for one in claims), target=target)
+    taken = []
+    for states in (["withheld"], ["superseded", "set aside"], CLOSED):
+        trial = store.purge(-10, states, dry_run=True)
+        assert store.purge(-10, states) == trial
+        taken.append((trial.messages > 0, trial.records > 0, trial.documents > 0))
+    assert [any(some) for some in zip(*taken, strict=True)] == [True, True, True]
+
+
+def test_a_trial_of_a_purge_keeps_nobody_from_writing(council: Council, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, done = council.store, []
+    council.take(council.record("ann", "A"))
+    council.park(1)
+    store.set_aside([1], "ann", "")
+    council.take(council.record("ann", "B"))
+    council.send(2)
+    plain = purging._documents
+
+    def meanwhile(*given: Any) -> Any:
+        act = threading.Thread(target=lambda: done.append(store.restore([1], "ann", "").refused))
+        act.start()
+        act.join(5)
+        waited.append(act)
+        return plain(*given)
+
+    waited: list[threading.Thread] = []
+    monkeypatch.setattr(purging, "_documents", meanwhile)
+    assert store.purge(-10, dry_run=True).messages == 1
+    found = len(done), [act.is_alive() for act in waited].count(True)
+    for act in waited:
+        act.join()
+    assert found == (3, 0), "one each time that documents are looked for"
+
+
 def test_a_purge_by_state_leaves_the_others(council: Council) -> None:
     council.take(council.record("ann", "A"))
     council.take(council.record("ann", "B"))
@@ -464,6 +516,12 @@ def test_claiming_goes_by_indexes_whatever_lies_behind(council: Council, url: st
         "items of a replay": (replay._ITEMS, {"run": 1, "items": [0, 1]}),
         "messages of a replay": (replay._MESSAGES, {"numbers": numbers}),
         "behind a replay": (replay._BEHIND, {"numbers": numbers}),
+        "purge": (purging._UNUSED, {"document": 1, "last": -1, "limit": 100}),
+        "trial of a purge": (
+            purging._UNUSED_THEN,
+            {"document": 1, "last": -1, "limit": 100, "before": 1e12, "states": list(CLOSED)},
+        ),
+        "what goes": (purging._GOING, {"numbers": numbers, "before": 1e12, "states": list(CLOSED)}),
         "told": (told._READ, {"target": link, "keys": numbers}),
     }
     for name, (statement, values) in hot.items():

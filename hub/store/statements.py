@@ -1,6 +1,7 @@
 """SQL written once for both databases: a few words in braces stand for what they say differently.
 
-`{now}`: seconds since 1970. `{in numbers}`: among a list of numbers, `{in names bytes}`: among names of bytes.
+`{now}`: seconds since 1970. `{in numbers}`: among a list of numbers, `{in names bytes}`: among names of bytes, `{in
+states text}`: among words.
 `{each keys}`: a table named `keys` with a column `value`, from a list of numbers. `{lock m}`, `{skip m}`, `{share m}`:
 lock the rows of `m`, waiting for them, or leaving out those that another has; keep `m` from being locked or deleted.
 On SQLite, where one writes at a time, locks are nothing. `{first}`: whether message `m` is first in all its places.
@@ -54,7 +55,7 @@ def _word(dialect: str, word: str, name: str = "", kind: str = "") -> str:
     if word in _LOCKS:
         return _LOCKS[word].format(name) if dialect == "postgresql" else ""
     if dialect == "postgresql":
-        array = f"CAST(:{name} AS {'bytea' if kind == 'bytes' else 'bigint'}[])"
+        array = f"CAST(:{name} AS {_ARRAYS[kind]}[])"
         return {"in": f"= ANY({array})", "each": f"unnest({array}) AS {name}(value)"}[word]
     value = "unhex(value)" if kind == "bytes" else "value"
     return {"in": f"IN (SELECT {value} FROM json_each(:{name}))", "each": f"json_each(:{name}) AS {name}"}[word]
