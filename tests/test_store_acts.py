@@ -582,6 +582,18 @@ def test_a_record_that_could_not_be_read_is_restored_as_parked(store: Store, cou
     assert council.state(1) == "parked"
 
 
+def test_a_record_that_could_not_be_read_is_not_restored_once_its_document_was_purged(
+    store: Store, council: Council
+) -> None:
+    council.take(failed(council), council.record("bob", "A"))
+    store.set_aside([1, 2], WHO, "")
+    assert store.purge(-10).documents == 1
+    found = store.restore([1, 2], WHO, "")
+    assert found.done == [2], "of that the record is kept"
+    assert "its document was purged" in found.refused[1]
+    assert council.state(1) == "set aside"
+
+
 def test_a_restored_full_state_gives_way_to_a_later_one(store: Store, council: Council) -> None:
     council.take(council.record("ann", "A"))
     store.set_aside([1], WHO, "")

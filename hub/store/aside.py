@@ -39,6 +39,12 @@ _PASSED = Sql("SELECT DISTINCT a.number FROM aside a WHERE a.number {in numbers}
 _FORGET = Sql("DELETE FROM aside WHERE number {in numbers}")
 _FAILED = Sql("""SELECT m.number FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {in numbers} AND r.failed""")
+# A purge that is just taking a document's bytes is waited for, or waits.
+_DOCUMENTS = Sql("""SELECT d.id FROM document d WHERE d.id IN (SELECT m.document FROM message m
+    WHERE m.number {in numbers}) ORDER BY d.id {share d}""")
+_BYTELESS = Sql("""SELECT m.number FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
+    WHERE m.number {in numbers} AND r.failed
+    AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.document = m.document)""")
 _BACK = Sql("""UPDATE message SET state = 'ready', ended = NULL, cause = NULL, attempts = 0, crashes = 0, lone = 0,
     published = 0, changed = {now} WHERE number {in numbers}""")
 _PARKED = Sql("UPDATE message SET state = 'parked', ended = NULL, changed = {now} WHERE number {in numbers}")
@@ -47,6 +53,7 @@ _BEHIND = Sql("""SELECT DISTINCT q.number FROM {each numbers} JOIN place p ON p.
     JOIN place q ON q.target = p.target AND q.key = p.key AND q.number > p.number""")
 
 TOGETHER = "it may have arrived in one parcel with {}: all of them or none"
+PURGED = "its record could not be read, and its document was purged: only its source can send that again"
 UNKNOWN = "the store knows no such message"
 NOT_ASIDE = "it is not set aside, but {}"
 NOT_OPEN = "it is not open, but {}"
@@ -82,7 +89,8 @@ class Aside(Renewing):
         return Acted(done, refused)
 
     def restore(self, numbers: Iterable[int], who: str, why: str) -> Acted:
-        """Put messages that were set aside back into their places, unless a later one was sent there since."""
+        """Put messages that were set aside back into their places, unless a later one was sent there since, or nothing
+        is left of which their records could be read."""
         return self._each(numbers, lambda work, some: self._restore(work, some, who, why))
 
     def _restore(self, work: Work, numbers: list[int], who: str, why: str) -> Acted:
@@ -98,6 +106,9 @@ class Aside(Renewing):
             refused[number] = self._why_not(work, row, places[number])
         for (number,) in work.rows(_PASSED, numbers=numbers):
             refused[number] = refused[number] or PASSED
+        work.rows(_DOCUMENTS, numbers=numbers)
+        for (number,) in work.rows(_BYTELESS, numbers=numbers):
+            refused[number] = refused[number] or PURGED
         refused |= _parted(work, [number for number in numbers if not refused[number]])
         done = [number for number in numbers if not refused[number]]
         work.count = len(done)

@@ -29,6 +29,7 @@ _HOLDERS = Sql("SELECT m.parcel FROM message m WHERE m.number {in numbers} AND m
 _PARCELS = Sql("DELETE FROM parcel WHERE number {in numbers}")
 _DOCUMENTS = Sql("""SELECT d.id FROM document d WHERE d.id > :last AND d.done AND d.kept < :before
     ORDER BY d.id LIMIT :limit""")
+_HAVE = Sql("SELECT d.id FROM document d WHERE d.id = :document {lock d}")
 _OPEN = Sql("SELECT DISTINCT document FROM message WHERE ended IS NULL")
 # For a trial what goes is still there.
 _UNUSED, _UNUSED_THEN = (
@@ -136,6 +137,8 @@ def _documents(work: Work, last: int, age: _Age) -> tuple[list[int], dict[str, i
             work.run(sql, document=document, ordinals=ordinals)
         counts["records"] += len(ordinals)
         at = ordinals[-1]
+    if not age.trial:
+        work.row(_HAVE, document=document)
     if document not in {found[0] for found in work.rows(_OPEN)}:
         if age.trial:
             counts["documents"] += work.row(_CHUNK, document=document) is not None
