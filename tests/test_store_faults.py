@@ -37,6 +37,7 @@ from hub.store import (
     reading,
     replay,
     serving,
+    shelf,
     sweep,
     take,
     told,
@@ -459,6 +460,28 @@ def test_causes_differ_by_every_part(council: Council) -> None:
     causes = [BROKEN, REFUSED, AWAY, Cause("send", "no answer", target="index", answer="unavailable")]
     council.take(council.record("ann", "A", findings=tuple(causes)))
     assert {row.cause for row in council.store.failures()} == set(causes)
+
+
+def test_causes_are_numbered_though_another_thread_empties_the_memory_of_them(
+    council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = council.store
+    causes = [Cause("send", f"reason {n}", target="ssd", answer="refused") for n in range(3)]
+    numbers = store.cause_ids(causes[:1])
+    monkeypatch.setattr(shelf, "KNOWN_CAUSES", 0)
+    kept = store.database.write
+
+    def meanwhile(*given: Any) -> Any:
+        thread = threading.Thread(target=store.cause_ids, args=([None],))
+        thread.start()
+        thread.join()
+        return kept(*given)
+
+    monkeypatch.setattr(store.database, "write", meanwhile)
+    numbers |= store.cause_ids(causes)
+    monkeypatch.undo()
+    assert numbers == store.cause_ids(causes)
+    assert len(set(numbers.values())) == 4
 
 
 def test_the_tests_database_is_new_enough(postgres: Postgres) -> None:

@@ -60,13 +60,16 @@ class Shelf:
     def cause_ids(self, causes: Iterable[Cause | None]) -> dict[Cause | None, int | None]:
         """The number of each cause, new ones kept now: before the transaction that uses them, so that two of those
         never wait for each other over them."""
-        wanted = {cause for cause in causes if cause is not None}
+        found: dict[Cause | None, int | None] = {None: None}
         if len(self._causes) > KNOWN_CAUSES:
             self._causes.clear()
-        unknown = [cause for cause in wanted if cause not in self._causes]
-        for cause in unknown:
-            self._causes[cause] = self.database.write(lambda work, cause=cause: self._keep_cause(work, cause))  # type: ignore[misc]
-        return {None: None, **{cause: self._causes[cause] for cause in wanted}}
+        for cause in {cause for cause in causes if cause is not None}:
+            known = self._causes.get(cause)  # other threads empty the memory, too
+            if known is None:
+                known = self.database.write(lambda work, cause=cause: self._keep_cause(work, cause))  # type: ignore[misc]
+                self._causes[cause] = known
+            found[cause] = known
+        return found
 
     def _keep_cause(self, work: Work, cause: Cause) -> int:
         parts = [
