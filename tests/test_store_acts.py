@@ -351,6 +351,24 @@ def test_a_mended_record_meets_others_in_its_identifiers(store: Store, council: 
     council.send(2)
 
 
+def test_a_merge_that_is_put_off_has_changed_nothing(store: Store, council: Council) -> None:
+    council.take(failed(council), failed(council))
+    council.take(event(council, "bob", "A"))
+    assert council.claim(3).claims
+    start(store, 1, 2)
+    merge = event(council, "ann", "A", merge=council.child("bob"))
+    later = event(council, "ann", "B", body=b"mended")
+    release(council, {(1, 0): merge, (1, 1): later})
+    assert [council.state(number) for number in (1, 2)] == ["parked", "ready"], "bob's is being sent"
+    assert council.run("SELECT alias FROM key WHERE alias IS NOT NULL") == []
+    assert store.record(1, 1) == b"mended", "the other is let go"
+    council.finish(Outcome(3, "ready"))
+    time.sleep(1.1)
+    release(council, {(1, 0): merge})
+    assert council.state(1) == "ready"
+    assert len(council.run("SELECT alias FROM key WHERE alias IS NOT NULL")) == 1
+
+
 def test_a_record_whose_child_was_not_known_does_not_overtake_what_was_sent_of_it(
     store: Store, council: Council
 ) -> None:

@@ -40,6 +40,7 @@ _MINE = Sql("""SELECT r.target, r.tokens FROM run r WHERE r.id = :run AND r.work
 # CROSS JOIN: SQLite takes the few asked for first, and not the whole run.
 _ITEMS = Sql("""SELECT i.n, i.number, i.key, i.state FROM {each items}
     CROSS JOIN run_item i WHERE i.run = :run AND i.n = items.value ORDER BY i.n""")
+_TRY, _UNDO, _DONE = Sql("SAVEPOINT one"), Sql("ROLLBACK TO SAVEPOINT one"), Sql("RELEASE SAVEPOINT one")
 _MESSAGES = Sql("""SELECT m.number, m.state, m.arrived, m.document, m.ordinal, m.whole, r.failed FROM message m
     JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {in numbers} ORDER BY m.number {lock m}""")
@@ -160,10 +161,16 @@ class Replay(Runs):
         deferred: set[tuple[int, int]] = set()
         for at, one in sorted(read.items()):
             if one.failed is None:
+                work.run(_TRY)
+                changed = dict(heads)
                 try:
-                    self.rewrite(work, at, one, heads, causes)
+                    self.rewrite(work, at, one, changed, causes)
                 except Deferred:
+                    work.run(_UNDO)
                     deferred.add(at)
+                else:
+                    heads = changed
+                work.run(_DONE)
         found = self._sort(work, items, read, deferred, causes)
         released = [number for _, number in found.ready]
         work.count = len(released)
