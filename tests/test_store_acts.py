@@ -642,6 +642,26 @@ def test_a_claim_and_a_restore_at_once_never_let_both_go(store: Store, council: 
         council.send(second) if not claimed[0] else council.finish(Outcome(second, "sent"))
 
 
+def test_a_mend_waits_for_a_later_message_that_is_just_being_sent(store: Store, council: Council) -> None:
+    council.take(nobodys(store, council))
+    store.set_aside([2], WHO, "")
+    council.take(event(council, "ann", "B", targets=("index",)))
+    assert council.claim(3, target="index").claims
+    start(store, 1)
+    mending = threading.Thread(target=release, args=(council, {(1, 0): event(council, "ann", "A", targets=BOTH)}))
+
+    def meanwhile(step: str, count: int) -> None:
+        if step == "T5.before-commit":
+            mending.start()
+            mending.join(0.5)
+
+    store.database.hook = meanwhile
+    council.finish(Outcome(3, "sent"), target="index")
+    mending.join()
+    assert council.state(1) == "ready"
+    assert "latest" in store.restore([2], WHO, "").refused[2]
+
+
 # The newest record of each child
 
 
