@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import shutil
 import subprocess
 import zipfile
 from pathlib import Path
 from random import Random
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
@@ -859,25 +861,89 @@ def test_a_prefill_that_cannot_be_says_why_and_shows_nothing(tmp_path: Path) -> 
     assert not (tmp_path / "f.docx").exists()
 
 
-def test_from_the_store_the_newest_record_is_taken_and_it_is_recorded_who_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+SECRET = "1 Secret Road"
+
+
+def patient(own: str, *, restricted: bool = False, **more: Any) -> Tree:
+    """A FHIR Patient. restricted: marked as one whose whereabouts are protected."""
+    system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+    meta = {"meta": {"security": [{"system": system, "code": "R"}]}} if restricted else {}
+    name = [{"family": "Okafor-Bell", "given": ["Amara"]}]
+    return {"resourceType": "Patient", "id": own, **meta, "name": name, "birthDate": "2015-03-27", **more}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_child_who_is_shielded_in_one_system_has_no_address_from_another(tmp_path: Path, turned: bool) -> None:
+    index = (SAMPLES / "contactpoint" / "index.xml").read_text("utf-8")
+    assert index.index("CP-0000-1001") < index.index("<Shielded>false<") < index.index("</Child>")
+    (tmp_path / "index.xml").write_text(index.replace("<Shielded>false<", "<Shielded>true<", 1), "utf-8")
+    telecom = [{"system": "phone", "value": "01632 960199"}]
+    known = patient("CP-0000-1001", address=[{"use": "home", "line": [SECRET]}], telecom=telecom)
+    (tmp_path / "patient.json").write_text(json.dumps(known), "utf-8")
+    sources = [f"contactpoint:{tmp_path}/index.xml", f"fhir_r4:{tmp_path}/patient.json"]
+    words = [word for one in (sources[::-1] if turned else sources) for word in ("--from", one)]
+    tree, body = filled(tmp_path / "form.docx", *words, "--child", "CP-0000-1001")
+    assert tree["Child"]["BirthDate"] == "2015-03-27"
+    assert SECRET not in body
+    assert "960199" not in body
+
+
+def test_a_service_that_one_system_calls_sensitive_is_in_no_form(tmp_path: Path) -> None:
+    def services(*told: Tree) -> str:
+        return json.dumps({"source": {"id": "C1"}, "involvements": [{"kind": "service", **one} for one in told]})
+
+    clinic = {"id": "8", "service": {"kind": "Group", "organisation": {"name": "Quay  clinic"}}, "sensitive": True}
+    by_id, no_name = {"id": "5", "sensitive": True}, {"service": {"kind": "Counselling"}, "sensitive": True}
+    (tmp_path / "says.jsonl").write_text(services(clinic, by_id, no_name), "utf-8")
+    names = ("Quay Clinic", "Harbour Team", "Reading Club")
+    others = [{"id": own, "service": {"name": name}} for own, name in zip("457", names, strict=True)]
+    others.append({"id": "9", "service": {"kind": "counselling"}})
+    (tmp_path / "lists.jsonl").write_text(services(*others), "utf-8")
+    words = ("--from", f"canonical:{tmp_path}/lists.jsonl", "--from", f"canonical:{tmp_path}/says.jsonl")
+    tree, _ = filled(tmp_path / "form.docx", *words, "--child", "C1")
+    assert [one.get("Name") for one in tree["Services"]["Other"]] == ["Reading Club"]
+
+
+def test_of_a_file_of_changes_all_that_it_says_of_the_child_is_filled_in(tmp_path: Path) -> None:
+    head = r"MSH|^~\&|A|B|C|D|20260301||ADT^A31^ADT_A05|1|P|2.4"
+    first = [head, "PID|1||C1^^^A^PI||Okafor^Amara||20150327|F", "PD1||||||||||||Y"]
+    second = [head, f"PID|1||C1^^^A^PI||Okafor^Amara||||||{SECRET}^^Northshire", "PD1||||||||||||N"]
+    file = tmp_path / "messages.hl7"
+    file.write_text("\r".join(["BHS|^~\\&", *first, *second, "BTS|2"]) + "\r", "utf-8")
+    tree, body = filled(tmp_path / "form.docx", "--from", f"hl7v2:{file}", "--child", "C1^^^A")
+    assert tree["Child"]["BirthDate"] == "2015-03-27", "the newest does not say it"
+    assert SECRET not in body
+
+
+def hub_of(adapter: str) -> None:
+    """A new hub in this folder, with one source of that format."""
     Path("in").mkdir()
     Path("out").mkdir()
     Path("hub.toml").write_text(
         '[hub]\nstore = "sqlite:///hub.db"\nqueue = "local"\nkeys = "keys.toml"\n'
-        '[links.index]\nadapter = "contactpoint"\nconnection = { kind = "folder", in = "in", settle = 0 }\n'
+        f'[links.index]\nadapter = "{adapter}"\nconnection = {{ kind = "folder", in = "in", settle = 0 }}\n'
         '[links.ours]\nadapter = "canonical"\nconnection = { kind = "folder", out = "out" }\n'
         '[[routes]]\nfrom = "index"\nto = ["ours"]\n[limits]\ndisk = "1 MB"\n',
         encoding="utf-8",
     )
     for words in (("keys", "new"), ("db", "upgrade")):
         assert run_cli(*words).exit_code == 0
+
+
+def come(name: str, text: str) -> None:
+    """A document comes in, and the hub runs."""
+    Path("in", name).write_text(text, encoding="utf-8")
+    assert run_cli("run", "--once").exit_code == 0
+
+
+def test_from_the_store_the_newest_record_is_taken_and_it_is_recorded_who_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub_of("contactpoint")
     text = (SAMPLES / "contactpoint" / "index.xml").read_text("utf-8")
     for name in ("Amara", "Amarachi"):
-        Path("in", f"{name}.xml").write_text(text.replace("<Given>Amara<", f"<Given>{name}<"), encoding="utf-8")
-        assert run_cli("run", "--once").exit_code == 0
+        come(f"{name}.xml", text.replace("<Given>Amara<", f"<Given>{name}<"))
     words = ("--from", "index", "--child", "-", "--reason", "a form is begun")
     tree, body = filled(tmp_path / "form.docx", *words, said="CP-0000-1001\n")
     assert tree["Child"]["Name"]["Given"] == "Amarachi"
@@ -885,6 +951,68 @@ def test_from_the_store_the_newest_record_is_taken_and_it_is_recorded_who_asked(
     audit = run_cli("audit", "list", "--json").output
     assert "filled into a form: a form is begun" in audit
     assert "Amara" not in audit
+
+
+def test_from_a_store_of_changes_all_of_them_are_taken_and_an_earlier_shield_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub_of("fhir_r4")
+    parent = {
+        "resourceType": "RelatedPerson",
+        "id": "R1",
+        "patient": {"reference": "Patient/P1"},
+        "relationship": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH"}]}],
+        "name": [{"text": "Ngozi Okafor"}],
+        "telecom": [{"system": "phone", "value": "01632 960199"}],
+    }
+    known = patient("P1", address=[{"line": [SECRET]}])
+    first = patient("P1", restricted=True, gender="female")
+    for n, one in enumerate([first, parent, known]):
+        come(f"{n}.json", json.dumps(one))
+    tree, body = filled(tmp_path / "form.docx", "--from", "index", "--child", "P1", "--reason", "a form is begun")
+    assert tree["Child"]["Gender"] == "Female", "said by the first alone"
+    assert "Ngozi" in body, "said by the second alone"
+    assert SECRET not in body
+    assert "960199" not in body
+
+
+def test_a_shield_that_a_newer_full_record_does_not_repeat_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub_of("contactpoint")
+    index = (SAMPLES / "contactpoint" / "index.xml").read_text("utf-8")
+    come("1.xml", index.replace("<Shielded>false<", "<Shielded>true<", 1))
+    come("2.xml", index)
+    tree, body = filled(tmp_path / "form.docx", "--from", "index", "--child", "CP-0000-1001", "--reason", "begun")
+    assert tree["Child"]["Name"]["Given"] == "Amara"
+    assert "14 Larch Row" in index
+    assert "Larch" not in body
+
+
+def test_of_a_form_about_several_children_the_childs_own_record_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub_of("caf")
+    come("forms.xml", (SAMPLES / "caf" / "northshire.xml").read_text("utf-8"))
+    for own, name in {"NS1004": "Callum", "NS1003": "Ivy"}.items():
+        words = ("--from", "index", "--child", own, "--reason", "a form is begun")
+        tree, _ = filled(tmp_path / f"{own}.docx", *words)
+        assert tree["Child"]["Name"] == {"Given": name, "Family": "Hartley"}
+        seen = json.loads(run_cli("audit", "who-saw", "--link", "index", "--json", said=f"{own}\n").stdout)
+        assert [one["act"] for one in seen["entries"]] == ["reveal"], "of this child alone"
+
+
+def test_nothing_is_recorded_where_nothing_can_be_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub_of("caf")
+    come("forms.xml", (SAMPLES / "caf" / "northshire.xml").read_text("utf-8"))
+    monkeypatch.setattr("hub.store.Store.record", lambda *_: b"[{")
+    words = ("--form", "caf_docx", "--from", "index", "--child", "NS1003", "--reason", "x", "-o", "x.docx")
+    assert isinstance(run_cli("prefill", *words).exception, RecordError)
+    assert "reveal" not in run_cli("audit", "list", "--json").output
 
 
 # As it is printed

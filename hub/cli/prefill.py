@@ -18,10 +18,12 @@ from hub.cli.operate import operator
 from hub.errors import DeclarationError, RecordError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hub.config import Settings
     from hub.model import ChildRecord
     from hub.store import Store
-    from hub.translate.prefill import Known, Prefilled
+    from hub.translate.prefill import Known, Prefilled, Said
 
 
 def prefill(
@@ -61,10 +63,10 @@ def prefill(
 
 
 def _of_file(source: str, own: str, overlays: list[Path]) -> Known:
-    """The last record of the child in a file; what else is in it is passed over."""
+    """What a file says of the child; what else is in it is passed over."""
     from hub.adapter import Theirs
     from hub.mapping import adapted, load
-    from hub.translate.prefill import Known
+    from hub.translate.prefill import Known, Said, laid
     from hub.wire import Document
 
     name, _, path = source.partition(":")
@@ -76,40 +78,57 @@ def _of_file(source: str, own: str, overlays: list[Path]) -> Known:
         found = []
     if not found:
         raise DeclarationError("there is no readable record of this child in it", file=path)
-    mapping = load(adapter, overlays).get(found[-1].kind)
-    if mapping is None:
-        raise RecordError("no mapping reads this kind of record", place=found[-1].place)
-    record = mapping.inward(found[-1], name).record
-    return Known(name, _day(record, Path(path).stat().st_mtime), record)
+    mappings, said = load(adapter, overlays), []
+    for one in found:
+        mapping = mappings.get(one.kind)
+        if mapping is None:
+            raise RecordError("no mapping reads this kind of record", place=one.place)
+        said.append(Said(mapping.carries or "state", mapping.inward(one, name).record))
+    record = laid(said)
+    return Known(name, _day(record, Path(path).stat().st_mtime), record, said)
 
 
 def _of_link(link: str, own: str, reason: str, config: Path) -> Known:
-    """The newest record of the child that came from a link, after it was recorded that it is shown."""
-    from hub.translate.prefill import Known
+    """What a link said of the child, as far as it is kept, after it was recorded that it is shown."""
+    from hub.pipeline.reading import child_name
+    from hub.translate.prefill import Known, laid
 
     if not reason:
         raise DeclarationError("say why with --reason, in words: it is recorded, for the form shows what is known")
     with opened(config) as (settings, store):
-        record, at = _newest(settings, store, link, own, reason)
-    return Known(link, _day(record, at), record)
+        if link not in settings.links:
+            raise DeclarationError(f"{settings.file.name} has no link of that name; a file is ADAPTER:FILE")
+        kept = list(_kept(settings, store, link, own))
+        if not kept:
+            raise DeclarationError(
+                f"nothing that {link} said of this child is kept any more, or none of it can be read"
+            )
+        record, (place, at, _) = laid([said for *_, said in kept]), kept[-1]
+        before = f" and {len(kept) - 1} before it" if len(kept) > 1 else ""
+        child = child_name(settings.ring, store.identity(link), own)
+        store.audit(operator(), "reveal", f"record {place}{before}, filled into a form: {reason}", [child])
+    return Known(link, _day(record, at), record, [said for *_, said in kept])
 
 
-def _newest(settings: Settings, store: Store, link: str, own: str, reason: str) -> tuple[ChildRecord, float]:
+def _kept(settings: Settings, store: Store, link: str, own: str) -> Iterator[tuple[str, float, Said]]:
+    """The records of the child that came from a link and can be read, in the order they came: where each is kept, and
+    since when. Of a form about several children, the child's own."""
     from hub.adapter import Token
     from hub.cli import asking
-    from hub.model import decode
+    from hub.model import decode_all
+    from hub.pipeline.reading import child_name
+    from hub.translate.prefill import Said
 
-    if link not in settings.links:
-        raise DeclarationError(f"{settings.file.name} has no link of that name; a file is ADAPTER:FILE")
-    kin = asking.child(settings, store, "", link, own)
+    kin, identity = asking.child(settings, store, "", link, own), store.identity(link)
+    names = set(kin.keys.values())
     traces = [trace for trace in map(store.trace, kin.numbers) if trace.source == link and not trace.removal]
-    for trace in sorted(traces, key=lambda one: (one.document, one.ordinal, one.number), reverse=True):
-        body = store.record(trace.document, trace.ordinal)
-        if body:
-            said = f"record {trace.document}:{trace.ordinal}, filled into a form: {reason}"
-            store.audit(operator(), "reveal", said, [trace.child])
-            return decode(body, Token), trace.created
-    raise DeclarationError(f"nothing that {link} said of this child is kept any more, or none of it can be read")
+    for (document, ordinal), trace in sorted({(one.document, one.ordinal): one for one in traces}.items()):
+        body = store.record(document, ordinal)
+        records = decode_all(body, Token) if body else []
+        for record in records:
+            said = record.source.id if record.source else ""
+            if len(records) == 1 or child_name(settings.ring, identity, str(said)) in names:
+                yield f"{document}:{ordinal}", trace.created, Said(trace.carries, record)
 
 
 def _day(record: ChildRecord, otherwise: float) -> str:
