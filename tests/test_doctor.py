@@ -59,7 +59,8 @@ def table(council: Council) -> Iterator[sqlite3.Connection]:
 def test_nothing_is_wrong_with_a_new_hub(council: Council) -> None:
     council.keep()
     told = found(council)
-    assert {one.check: one.said for one in told.values() if one.state != OK and one.check != "user"} == {}
+    wrong = {one.check: one.said for one in told.values() if one.state != OK and one.check not in ("user", "link ours")}
+    assert wrong == {}
     assert {"keys", "disk", "store", "clock", "key ring", "sealed sample", "workers", "links"} < set(told)
     assert "opens" in told["sealed sample"].said
 
@@ -89,6 +90,12 @@ def test_notes_of_hub_toml_are_warnings(council: Council) -> None:
     council.change('keys = "keys.toml"', "encrypt = false")
     assert "encrypt" in planted(council, "hub.toml", WARN).said
     planted(council, "keys", WARN)
+
+
+def test_a_target_that_is_sent_the_record_itself_is_named(council: Council) -> None:
+    assert "whatever was consented to" in planted(council, "link ours", WARN).said
+    council.change('to = ["ours", "fussy"]', 'to = ["fussy"]')
+    assert found(council).get("link ours", Result("", OK, "")).state == OK
 
 
 # Keys

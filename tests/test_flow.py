@@ -17,6 +17,7 @@ from hub.errors import DeclarationError
 from hub.pipeline import Hub
 from hub.seal import new_ring
 from hub.store import Store
+from hub.translate import translate
 from hub.wire import Document
 from tests.stores import upgraded
 
@@ -111,6 +112,17 @@ def test_every_record_reaches_every_target_that_is_owed_it(home: Path) -> None:
     assert len(records(home, "index", "contactpoint")) == CHILDREN
     assert len(sent(home, "ours")) == CHILDREN, "a batch of 1 is a file a record"
     assert len(sent(home, "index")) == 1, "a batch of 100 is one file"
+
+
+def test_what_only_the_source_understands_goes_to_no_other_system(home: Path) -> None:
+    data = CENSUS.read_bytes().replace(b"<Sex>M</Sex>", b"<Sex>Q</Sex>", 1)
+    drop(home, data, "a.xml")
+    assert once(home) == 0
+    made = sent(home, "ours")
+    assert len(made) == CHILDREN
+    assert all(b"extras" not in path.read_bytes() for path in made)
+    translate(Document.of("a.xml", data), "cin_census", "canonical", home / "file.jsonl")
+    assert b'"extras":{"cin_census":' in (home / "file.jsonl").read_bytes(), "a file of records has it"
 
 
 def test_the_same_document_dropped_again_changes_nothing(home: Path) -> None:

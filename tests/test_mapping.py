@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from hub.adapter import Token
+from hub.adapter import Token, find
 from hub.errors import RecordError
-from hub.mapping import Mapping, laws
-from hub.model import ChildRecord, Involvement, Person, Source, decode, encode, to_tree
+from hub.mapping import Identity, Mapping, laws
+from hub.model import ChildRecord, Involvement, Person, Source, decode, encode, from_tree, to_tree
 from tests.engine import build, theirs
 
 
@@ -175,6 +175,20 @@ def test_filtered_rows_take_an_item_each_and_say_what_is_left_over(tmp_path: Pat
     made = mapping.create(read, "other")
     assert made.tree == {"id": [{"sys": "urn:nhs", "value": "2", "status": "ok"}]}
     assert made.account == {("withheld", f"person.identifiers[].{name}"): 1 for name in ("system", "value", "use")}
+
+
+def test_our_own_record_goes_to_a_system_without_what_only_others_understand() -> None:
+    def with_extras(*links: str) -> dict[str, Any]:
+        left = {"extras": {name: {"rest": {"extras": {name: "x"}}} for name in links}} if links else {}
+        place = {"id": "8", **left}
+        return {"person": {"names": [{"id": "n1", "given": "Ann", **left}]}, "care": {"episodes": [place]}, **left}
+
+    own = Identity(find("canonical"))
+    record = from_tree(with_extras("ics", "ours"))
+    assert own.create(record, "ours").tree == with_extras("ours")
+    assert own.create(record, "another").tree == with_extras()
+    assert own.create(record).tree == own.create(record, "canonical").tree == with_extras("ics", "ours")
+    assert to_tree(record) == with_extras("ics", "ours"), "the record stays as it is"
 
 
 def test_copies_are_compared_and_follow_the_original(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from hub.connect import Connection
 from hub.seal import Keyring
 
 DAY = 24 * 60
+PLAIN = "canonical"
+"""The adapter that writes the record itself: no mapping withholds anything."""
 
 
 @dataclass(frozen=True)
@@ -121,4 +123,4 @@ class Settings:
         return list(dict.fromkeys(target for route in self.routes for target in route.targets))
 
 
-__all__ = ["DAY", "Hours", "Limits", "LinkSettings", "Notify", "Route", "Settings"]
+__all__ = ["DAY", "PLAIN", "Hours", "Limits", "LinkSettings", "Notify", "Route", "Settings"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hub.config import Settings
+from hub.config.settings import PLAIN
 from hub.doctor.broker import broker
 from hub.doctor.database import clock, lacking, mappings, workers
 from hub.doctor.keys import key_file, key_place, ring, sample
@@ -41,6 +42,11 @@ def examine(settings: Settings) -> Iterator[Result]:
     for link in settings.links.values():
         used = tuple(key for key, names in (("in", settings.sources), ("out", settings.targets)) if link.name in names)
         yield from folders(link, used)
+        if link.adapter == PLAIN and "out" in used:
+            said = "it is sent records whole, whatever was consented to, and of shielded children too"
+            yield warn(
+                f"link {link.name}", said, "route to it only if it is a system of your own that may hold all that"
+            )
     yield from broker(settings, newest)
 
 

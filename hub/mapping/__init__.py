@@ -144,8 +144,27 @@ class Identity:
             raise RecordError(error.reason, place=theirs.place, row=error.row or error.place) from None
 
     def create(self, record: ChildRecord, link: str = "", *, edition: str = "", strict: bool = False) -> Created:
-        """The tree of a record: nothing is lost."""
-        return Created(to_tree(record), {}, [])
+        """The tree of a record: nothing of it is lost or withheld.
+
+        link: of a system, which gets back what it alone understands and nothing that only others do. Without one, or by
+        the adapter's own name, for a file: all of that as well.
+        """
+        tree = to_tree(record)
+        if link not in ("", self.adapter.name):
+            self._own(tree, link)
+        return Created(tree, {}, [])
+
+    def _own(self, tree: Any, link: str) -> None:
+        """Take what other links left over out of a tree and all below."""
+        if isinstance(tree, dict):
+            left = tree.pop("extras", {})
+            for inner in tree.values():
+                self._own(inner, link)
+            if link in left:
+                tree["extras"] = {link: left[link]}
+        elif isinstance(tree, list):
+            for inner in tree:
+                self._own(inner, link)
 
     def reason(self, what: str, path: str) -> str:
         """Nothing is ever withheld."""
