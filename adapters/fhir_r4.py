@@ -16,7 +16,7 @@ from hashlib import sha256
 from adapters._fhir.bundle import Bundle, Entry
 from adapters._fhir.check import faults
 from adapters._fhir.links import MERGE
-from adapters._fhir.request import is_patch, patched
+from adapters._fhir.request import deleted, is_deletion, is_patch, patched
 from adapters._fhir.schema import MERGE as MERGE_SCHEMA
 from adapters._fhir.schema import SCHEMA
 from adapters._fhir.source import records, resources
@@ -62,9 +62,9 @@ def _records(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordE
     entries = []
     for n, one in enumerate(listed, 1):
         inner = one.get("resource") if isinstance(one, dict) else None
-        if isinstance(one, dict) and is_patch(one):
+        if isinstance(one, dict) and (is_patch(one) or is_deletion(one)):
             try:
-                inner = patched(one)
+                inner = patched(one) if is_patch(one) else deleted(one)
             except RecordError as error:
                 yield RecordError(error.reason, file=file, place=f"{place}, entry {n}")
                 continue

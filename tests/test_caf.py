@@ -30,6 +30,7 @@ from hub.model import (
     Source,
     code_list,
     leaves,
+    merge,
     to_tree,
 )
 from hub.wire import Document
@@ -142,11 +143,23 @@ def test_what_breaks_the_schema_is_named_without_its_value() -> None:
 
 
 def test_a_question_that_no_element_is_for_is_kept_and_goes_back(form: Mapping) -> None:
-    (record,) = good(adapter.read(document(a_form("F1", child("1"), shared="<Pets>two cats</Pets>"))))
+    consent = "<Consent><Share>true</Share></Consent><Pets>two cats</Pets>"
+    (record,) = good(adapter.read(document(a_form("F1", child("1"), shared=consent))))
     ours = form.inward(record, "caf").record
     assert list(account.drift(form, ours, "caf")) == ["Pets"]
     assert form.create(ours, "caf").tree["Pets"] == "two cats"
     assert "Pets" not in form.create(ours, "another").tree
+
+
+@pytest.mark.parametrize("share", ["", "<Share/>", "<Share>false</Share>"])
+def test_without_consent_what_no_element_is_for_goes_to_nobody_even_where_nothing_else_is_said(
+    form: Mapping, share: str
+) -> None:
+    consent = f"<Consent>{share}</Consent><Pets>{CANARY}</Pets>"
+    (record,) = good(adapter.read(document(a_form("F1", child("1"), shared=consent))))
+    made = form.create(form.inward(record, "caf").record, "caf")
+    assert CANARY not in str(made.tree)
+    assert made.tree["Reference"] == "F1"
 
 
 @pytest.mark.parametrize(
@@ -267,13 +280,14 @@ def test_every_box_of_the_tick_list_is_read_and_one_that_is_no_box_is_kept(form:
         |White & Asian|Any other mixed|Chinese|Any other ethnic group|Not given"""
     seen = set()
     for box in (words.strip() for words in boxes.split("|")):
-        tree = {"Reference": "F", "Child": {"Id": "1", "Ethnicity": box}}
+        tree = {"Reference": "F", "Child": {"Id": "1", "Ethnicity": box}, "Consent": {"Share": "true"}}
         record = form.inward(Theirs("Form", "1", tree), "caf").record
         assert isinstance(record.person, Person)
         seen.add(record.person.ethnicity)
         assert form.create(record, "caf").tree["Child"]["Ethnicity"] == box
     assert seen == set(code_list("ethnicity")) - {"REFU"}
-    found = form.inward(Theirs("Form", "1", {"Reference": "F", "Child": {"Id": "1", "Ethnicity": "Martian"}}), "caf")
+    tree = {"Reference": "F", "Child": {"Id": "1", "Ethnicity": "Martian"}, "Consent": {"Share": "true"}}
+    found = form.inward(Theirs("Form", "1", tree), "caf")
     assert [two.kind for two in found.findings] == ["unknown code"]
     assert form.create(found.record, "caf").tree["Child"]["Ethnicity"] == "Martian"
 
@@ -364,6 +378,20 @@ def test_a_target_that_had_the_assessment_has_it_erased_when_consent_is_withdraw
     assert sent.tree["Child"]["Gender"] == "Female"
 
 
+def test_who_reads_the_forms_forgets_an_assessment_whose_consent_is_withdrawn(form: Mapping) -> None:
+    known, withdrawn = (again([form.create(assessed(share), "target")])[0] for share in (True, False))
+    there = form.inward(known, "hub").record
+    assert CANARY in str(to_tree(there))
+    left = merge(there, form.inward(withdrawn, "hub").record)
+    assert CANARY not in str(to_tree(left))
+    assert to_tree(left)["caf"][0] | {"contact": ""} == {
+        "id": "NS-CAF-1",
+        "started": "2025-01-07",
+        "contact": "",
+        "consent": {"store": True, "share": False},
+    }
+
+
 @pytest.mark.parametrize("share", [None, False, True])
 def test_the_index_learns_that_there_is_an_assessment_and_whom_to_ask(share: bool | None) -> None:
     sent = mapping("contactpoint", "Child").create(assessed(share), "index")
@@ -387,7 +415,11 @@ def test_a_shielded_childs_form_leads_nobody_to_the_child(form: Mapping) -> None
     assert "Larch" not in str(made)
     assert "01632" not in str(made)
     assert made["Child"]["Name"] == {"Given": "Amara", "Family": "Okafor-Bell"}
-    assert "Elements" not in made
+    assert made["Child"].keys() <= {"Id", "Name", "OtherNames", "Gender", "BirthDate"}
+    (members,) = made["Family"].values()
+    told = {"Name", "Given", "Family", "List", "Relationship", "ParentalResponsibility", "Cares"}
+    assert {name for one in members for name in one} <= told
+    assert made.keys() == {"Child", "Family"}
 
 
 def test_a_shielded_childs_form_is_not_joined_to_that_of_the_family(form: Mapping) -> None:

@@ -222,3 +222,31 @@ def test_a_word_form_reaches_a_fhir_server_that_others_wrote(tmp_path: Path) -> 
         assert SAID not in json.dumps([dict(child), dict(told)], default=str)
     finally:
         program.close()
+
+
+def test_what_may_no_longer_be_shown_goes_from_a_fhir_server_with_the_next_form(tmp_path: Path) -> None:
+    """Consent withdrawn through a whole hub: the family's assessment is gone there, another child's stays."""
+    program, base = peers.medplum(tmp_path / "medplum.log")
+    try:
+        home = home_of(tmp_path, "caf", f'kind = "http", url = "{base}", send = "transaction"')
+        text = SAMPLE.read_text("utf-8")
+        shared = "<Store>true</Store><Share>true</Share>"
+        family = text.index("NS-CAF-0420")
+        refused = text[:family] + text[family:].replace(shared, shared.replace("<Share>true", "<Share>false"), 1)
+        assert refused != text
+        for said, held in ((text, 1), (refused, 0)):
+            drop(home, "caf", said)
+            ran = home.run("run", "--once")
+            assert ran.code == 0, ran.err.decode()
+            client = SyncFHIRClient(base)
+            found = {}
+            for child in ("NS1001", "NS1003"):
+                (patient,) = client.resources("Patient").search(identifier=f"urn:ics-hub:id:ehm|{child}").fetch()
+                subject = f"Patient/{patient['id']}"
+                found[child] = len(client.resources("DocumentReference").search(subject=subject).fetch())
+            assert found == {"NS1001": 1, "NS1003": held}
+        store = home.open_store()
+        assert not store.open_count("records")
+        store.close()
+    finally:
+        program.close()

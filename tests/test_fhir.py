@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from adapters._fhir.types import of
 from adapters._fhir.write import trusted_number
@@ -24,11 +25,14 @@ from hub.mapping import Mapping, laws, load, writer
 from hub.model import (
     Address,
     Birth,
+    Caf,
+    CafConsent,
     Care,
     CareEpisode,
     ChildRecord,
     Contact,
     Episode,
+    Event,
     Health,
     Identifier,
     Involvement,
@@ -143,7 +147,8 @@ def sent(record: ChildRecord, kind: str = "transaction", source: str = "ssd") ->
 
 
 def resources(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return [one["resource"] for one in found["entry"] if one["resource"]["resourceType"] == name]
+    held = [one["resource"] for one in found["entry"] if "resource" in one]
+    return [one for one in held if one["resourceType"] == name]
 
 
 def request(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -759,9 +764,68 @@ def test_a_shielded_child_shows_nothing_by_which_it_could_be_found() -> None:
     assert one["meta"]["security"][0]["code"] == "R"
     assert "Larch Row" not in text
     assert "960101" not in text
-    assert "CareTeam" not in [
-        inner["resource"]["resourceType"] for inner in sent(hidden)["entry"] if "participant" in inner["resource"]
+    assert [one.get("request") for one in sent(hidden)["entry"] if "resource" not in one] == [
+        {"method": "DELETE", "url": "CareTeam?identifier=urn:ics-hub:id:ssd%7CNS1001/i"}
     ]
+
+
+@pytest.mark.parametrize("kind", ["transaction", "message", "collection"])
+def test_a_shielded_childs_school_team_form_and_reasons_are_named_nowhere(kind: str) -> None:
+    hidden = ChildRecord(
+        source=Source(id="C77"),
+        person=Person(shielded=True, identifiers=[Identifier(system="local", value="7", owner=CANARY)]),
+        contacts=[Contact(id="c", date="2025-06-10", source_text=CANARY)],
+        episodes=[Episode(id="e", plans=[Plan(id="p", kind="cp", team=CANARY)])],
+        events=[Event(id="v", kind="ae-attendance", date="2025-06-10", place=CANARY, note=CANARY)],
+        caf=[Caf(id="f", started="2025-01-07", contact=CANARY, consent=CafConsent(share=True))],
+    )
+    assert CANARY not in json.dumps(sent(hidden, kind))
+    hidden.person.shielded = False  # type: ignore[union-attr]
+    assert json.dumps(sent(hidden, kind)).count(CANARY) == 6
+
+
+def test_what_is_withheld_is_read_as_gone_by_another_hub() -> None:
+    """A deletion by the hub's identifier, in a Bundle with or without the Patient."""
+    child = ChildRecord(
+        source=Source(id="C/77"),
+        person=Person(shielded=True),
+        caf=[Caf(id="NS CAF 1", started="2025-01-07", consent=CafConsent(share=True))],
+        involvements=[Involvement(id="i|1", kind="worker", role="SW")],
+    )
+    for gender in ("2", UNSET):
+        child.person.gender = gender  # type: ignore[union-attr]
+        sent_on = json.dumps(sent(child))
+        (one,), errors = read(Document.of("in.json", sent_on.encode()))
+        assert not errors
+        record = MAPPING.inward(copy.deepcopy(one), "fhir_r4").record
+        assert [(held.id, held.removed) for held in record.caf or ()] == [("NS CAF 1", True)]
+        assert [(held.id, held.removed) for held in record.involvements or ()] == [("i|1", True)]
+        one.source = "ssd"
+        again, _ = read(Document.of("again.json", b"".join(written([one], "transaction").values())))
+        assert [held.tree for held in again] == [one.tree]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "CareTeam/7",
+        "CareTeam?name=x",
+        "CareTeam?identifier=urn:x%7Ca/b",
+        "CareTeam?identifier=urn:ics-hub:id:ssd%7Ca",
+        "Patient?identifier=urn:ics-hub:id:ssd%7Ca/b",
+        None,
+    ],
+)
+def test_a_deletion_of_anything_else_is_refused_by_itself(url: str | None) -> None:
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"request": {"method": "DELETE", "url": url}}, {"resource": patient(gender="male")}],
+    }
+    found, (error,) = read(Document.of("in.json", json.dumps(bundle).encode()))
+    assert len(found) == 1
+    assert "deletion" in str(error)
+    assert "entry 1" in str(error)
 
 
 def test_a_sensitive_service_is_not_shown() -> None:

@@ -16,15 +16,19 @@ from hub.adapter import Theirs, Tree
 from hub.mapping import load, writer
 from hub.model import (
     Birth,
+    Caf,
+    CafConsent,
     ChildRecord,
     Consent,
     Contact,
     Health,
     Identifier,
+    Involvement,
     Merge,
     Name,
     Observation,
     Person,
+    Service,
     Source,
     Vaccination,
 )
@@ -130,6 +134,43 @@ def test_a_status_that_nobody_said_is_accepted(server: str) -> None:
     child.contacts = [Contact(id="c", date="2025-06-10")]
     child.consents = [Consent(id="x", given=True, removed=True)]
     assert {status[:3] for status in post(server, send(child))} == {"201"}
+
+
+@pytest.mark.parametrize("why", ["sensitive", "consent", "shielded"])
+def test_what_a_condition_withholds_is_erased_at_the_server_and_stays_so(server: str, why: str) -> None:
+    """A service that becomes a sensitive one, a consent that is withdrawn, a child who becomes shielded."""
+    child = known(f"W-{why}/1", "Wren")
+    child.caf = [Caf(id="NS CAF 1", started="2025-01-07", contact="Hilde Frost", consent=CafConsent(share=True))]
+    child.involvements = [Involvement(id="T1", kind="service", service=Service(name="Harbour Clinic"))]
+    assert {status[:3] for status in post(server, send(child))} == {"201"}
+    held = {"CareTeam": 1, "DocumentReference": 1}
+    assert {name: len(of(server, name, why)) for name in held} == held
+    if why == "sensitive":
+        child.involvements[0].sensitive, gone = True, ["CareTeam"]
+    elif why == "consent":
+        child.caf[0].consent, gone = CafConsent(share=False), ["DocumentReference"]
+    else:
+        child.person.shielded, gone = True, list(held)  # type: ignore[union-attr]
+    for _ in range(2):
+        assert {status[:1] for status in post(server, send(child))} == {"2"}
+        assert {name: len(of(server, name, why)) for name in held} == {**held, **dict.fromkeys(gone, 0)}
+
+
+def of(server: str, name: str, why: str) -> list[Tree]:
+    """The resources of one type that hang on the child."""
+    (child,) = SyncFHIRClient(server).resources("Patient").search(identifier=f"urn:ics-hub:id:pas|W-{why}/1").fetch()
+    held = SyncFHIRClient(server).resources(name).search(subject=f"Patient/{child['id']}").fetch()
+    return [dict(one) for one in held]
+
+
+def test_what_the_server_never_had_is_not_made_known_to_it_by_being_withheld(server: str) -> None:
+    child = known("W0", "Wold")
+    child.caf = [Caf(id="NS-CAF-0", started="2025-01-07", consent=CafConsent(share=False))]
+    child.involvements = [Involvement(id="T0", service=Service(name="Harbour Clinic"), sensitive=True)]
+    before = count(server, "CareTeam"), count(server, "DocumentReference")
+    assert b"Harbour" not in send(child)
+    assert {status[:1] for status in post(server, send(child))} == {"2"}
+    assert (count(server, "CareTeam"), count(server, "DocumentReference")) == before
 
 
 def merged(stays: str, goes: str) -> ChildRecord:

@@ -569,6 +569,8 @@ def test_of_a_shielded_child_nothing_goes_out_that_leads_to_it(mappings: dict[st
     assert "PD1||||||||||||Y" in text
     for gone in ("Mill Lane", "Old Row", "01632", "example.org"):
         assert gone not in text
+    fields = text[text.index("PID|") :].partition("\r")[0].split("|")
+    assert (fields[11], fields[13]) == ('""', '""'), "what the receiver had is erased there"
 
 
 def test_a_message_is_the_same_each_time_and_two_contents_have_two_ids(mappings: dict[str, Mapping]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
@@ -12,6 +13,8 @@ from msgspec import UNSET
 from hub.model import (
     Assessment,
     Birth,
+    Caf,
+    CafConsent,
     Care,
     CareEpisode,
     ChildRecord,
@@ -304,3 +307,22 @@ def test_three_way_extras_go_by_link() -> None:
     old, new = Extra(rest="1"), Extra(rest="2")
     assert merge3(held(north=old), held(north=old, south=old), held(north=new)) == held(north=new, south=old)
     assert merge3(held(north=old), held(north=old, south=old), EMPTY) == held(south=old)
+
+
+def assessed(**fields: Any) -> ChildRecord:
+    return ChildRecord(source=Source(id="1", partial=["caf"]), caf=[Caf(id="F1", **fields)])
+
+
+@pytest.mark.parametrize("consent", [None, CafConsent(share=None), CafConsent(share=False)])
+def test_an_assessment_that_may_no_longer_be_shared_replaces_all_that_was_known_of_it(
+    consent: CafConsent | None,
+) -> None:
+    known = merge(assessed(reason="x", consent=CafConsent(share=True)), ChildRecord(caf=[Caf(id="F1"), Caf(id="F2")]))
+    found = merge(known, assessed(started="2025-01-07", consent=consent))
+    assert found.caf == [Caf(id="F1", started="2025-01-07", consent=consent), Caf(id="F2")]
+
+
+@pytest.mark.parametrize("consent", [UNSET, CafConsent(store=False), CafConsent(share=True)])
+def test_what_says_nothing_against_sharing_an_assessment_takes_nothing_away(consent: Any) -> None:
+    found = merge(assessed(reason="x", consent=CafConsent(share=True)), assessed(consent=consent))
+    assert [(one.reason, one.consent.share) for one in found.caf or ()] == [("x", True)]  # type: ignore[union-attr]

@@ -113,7 +113,8 @@ class Bundle:
         number = said.get("identifier")
         if isinstance(number, dict) and isinstance(number.get("value"), str):
             held = self.holder(number)
-            return held.url if held is not None else f"{number.get('system')}|{number['value']}"
+            if held is not None or not is_sent(said):
+                return held.url if held is not None else f"{number.get('system')}|{number['value']}"
         text = said.get("reference")
         return text if isinstance(text, str) and not text.startswith("#") else ""
 
@@ -129,6 +130,14 @@ class Bundle:
         """The resource that a Reference points at, if it is here."""
         text = said.get("reference")
         return self.by_url.get(text.partition("/_history/")[0]) if isinstance(text, str) else None
+
+
+def is_sent(said: Tree) -> bool:
+    """Whether a Reference to a patient has both the hub's identifier and the id in it: that of a deletion."""
+    number, text = said.get("identifier"), said.get("reference")
+    if not isinstance(number, dict) or not str(number.get("system", "")).startswith(HUB):
+        return False
+    return isinstance(text, str) and text == f"Patient/{number.get('value')}"
 
 
 def outcome(resource: Tree) -> str:
@@ -164,4 +173,4 @@ def _is_same(one: Any, number: Tree) -> bool:
     return isinstance(one, dict) and (one.get("system"), one.get("value")) == (number.get("system"), number["value"])
 
 
-__all__ = ["HUB", "UUID", "Bundle", "Entry", "Record", "hub_id", "outcome"]
+__all__ = ["HUB", "UUID", "Bundle", "Entry", "Record", "hub_id", "is_sent", "outcome"]

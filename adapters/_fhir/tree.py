@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record
+from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record, is_sent
 from adapters._fhir.links import MERGE, Replacing, is_bare, named, own_id, replacings
 from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree, shape
 from hub.adapter import Theirs
@@ -120,10 +120,11 @@ class _Maker:
         if self.record.patient is not None:  # another takes its place: what hangs on it is still told of
             return _known_by(self.record.patient)
         said, text = self.record.said, self.record.said.get("reference")
-        if isinstance(said.get("identifier"), dict):
+        if isinstance(said.get("identifier"), dict) and not is_sent(said):
             number = {key: value for key, value in said["identifier"].items() if key in ("system", "value")}
             return {"identifier": [number]}
-        return {"id": str(text).removeprefix(UUID).rpartition("/")[2]}
+        own = str(text).removeprefix(UUID)
+        return {"id": own.removeprefix("Patient/") if is_sent(said) else own.rpartition("/")[2]}
 
     def _join(self) -> None:
         """What stands within another: the plan in its flag, the team in its plan, the task in its request."""

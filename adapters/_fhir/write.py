@@ -17,8 +17,8 @@ from uuid import UUID
 from adapters._fhir.bundle import HUB
 from adapters._fhir.form import unshape
 from adapters._fhir.links import MERGE
-from adapters._fhir.request import patch, request, token
-from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree
+from adapters._fhir.request import ERASED, deletion, patch, request, token
+from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree, shape
 from adapters._fhir.tree import EPISODE, FLAG_DETAIL, INTERPRETER, NHS_COMMUNICATION, NHS_LANGUAGE
 from hub.adapter import Theirs
 from hub.errors import RecordError
@@ -31,6 +31,7 @@ NATIONAL = ("https://fhir.nhs.uk/Id/", "https://fhir.hl7.org.uk/Id/")
 
 _SPACE = UUID("6f0c1c3e-6a0b-5d0e-9d7c-2f1f6a1b7c55").bytes
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_ERASED = {name: shape(said, name) for name, said in ERASED.items()}
 _NESTED = (*ENTITIES, "CareTeam")
 
 
@@ -131,6 +132,9 @@ class Entries:
         item = dict(item)
         own = item.pop("id", "")
         url = self._url(name, mark + (own or f"#{len(self.made)}"))
+        if own and self.kind == "transaction" and item == _ERASED.get(name):
+            self.made.append(deletion(name, token(self.system, self._inner(mark, own))))
+            return url
         subject = item.get(SUBJECTS[name])
         item[SUBJECTS[name]] = {**(subject if type(subject) is dict else {}), "reference": self.patient}
         if name == "Flag":
@@ -140,13 +144,17 @@ class Entries:
         if self.contained:
             body["contained"] = [*self.contained, *body.get("contained", ())]
         self.contained = outer
-        inner = f"{quote(self.id, safe='')}/{mark}{quote(own or uuid_of(url), safe='')}"
+        inner = self._inner(mark, own or uuid_of(url))
         self._entry(name, own, body, url, inner)
         if self.kind == "transaction":
             self.made[-1]["request"] = request(name, token(self.system, inner))
         if type(task) is dict:
             self.resource("Task", {**task, "focus": {**(task.get("focus") or {}), "reference": url}})
         return url
+
+    def _inner(self, mark: str, own: str) -> str:
+        """The value of the hub's identifier of what hangs on the patient."""
+        return f"{quote(self.id, safe='')}/{mark}{quote(own, safe='')}"
 
     def _put_plan(self, flag: Tree) -> None:
         plan, episode = flag.get("CarePlan"), flag.pop("episode", None)
@@ -275,7 +283,9 @@ def _teams(items: list[Tree]) -> list[Tree]:
             continue  # one of several who take part, and was noted by mistake
         own = str(item.get("id") or f"#{n}").partition("#")
         first = made.get(own[0]) if own[0] and own[2] else None
-        if first is None:
+        if first is not None and first.get("status") == "entered-in-error":  # the team goes on without its first
+            made[own[0]] = {**item, "id": own[0]}
+        elif first is None:
             made[own[0] or f"#{n}"] = dict(item)
         elif type(item.get("participant")) is dict:
             first["participant-more"] = [*first.get("participant-more", ()), item["participant"]]

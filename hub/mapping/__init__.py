@@ -50,7 +50,7 @@ class Mapping:
             raise DeclarationError(f"the adapter {adapter.name} has no records of kind {self.kind!r}", file=self.file)
         self.schema: Schema | None = adapter.schemas[self.kind]
         self.tables = declare.tables(declaration, overlays, code_list)
-        self.rules = [withhold.rule(spec) for spec in declaration.conditions]
+        self.rules = [withhold.rule(spec, declaration.groups) for spec in declaration.conditions]
         self._plans: dict[str, Plan] = {}
         self.source: dict[str, tuple[str, str]] = {}
         """By edition: the Python that reads and the Python that writes."""
@@ -103,8 +103,9 @@ class Mapping:
         plan = self.plan(edition)
         c = writing.Writing(plan, own, record, strict)
         if self.rules:
-            found = withhold.redact(record, self.rules, c.account)
-            if any(path.startswith(plan.own) for _, path in c.account):
+            met: set[str] = set()
+            found = withhold.redact(record, self.rules, c.account, met)
+            if any(f"{path}.".startswith(plan.own) for path in met):
                 found.extras = UNSET  # what is left over of an item that is the record's own object is kept there
             c.record = record = found
         return Created(plan.root.write(record, c), c.account, c.findings)

@@ -1,12 +1,14 @@
 """Conditions that erase: what a `[[withhold_when]]` takes out of a record before it is written for a target.
 
-The leaf is made UNSET and the extras of its item go with it, so that nothing stays at a target that held it before.
+The leaf is made UNSET and the extras of its item go with it, so that nothing stays at a target that held it before. Of
+an item that goes whole its id is left, as gone, where the mapping can say so: what the target holds of it goes too.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +17,7 @@ from msgspec import UNSET
 from hub.errors import DeclarationError
 from hub.mapping import when
 from hub.mapping.spec import Condition as Spec
-from hub.mapping.spec import is_reason
+from hub.mapping.spec import GroupSpec, is_reason
 from hub.mapping.writing import OWN, lost
 from hub.model import ChildRecord, Condition, Part, fields, leaves, lists
 
@@ -33,7 +35,8 @@ class Rule:
     """One `[[withhold_when]]`, its patterns expanded to leaves and whole items (`paths`). what: its account's word.
 
     watched: one of its conditions, with the names of the parts on its paths that it has a say on: if it is true of none
-    of these the rule is not met. None: all its conditions are of the kind that must not hold.
+    of these the rule is not met. None: all its conditions are of the kind that must not hold. tells: the
+    lists of whose items the mapping can say that they are gone; clears: those of which it can say that there is none.
     """
 
     conditions: when.Conditions
@@ -42,6 +45,8 @@ class Rule:
     reason: str
     what: str
     watched: tuple[Condition, tuple[tuple[str, ...], ...]] | None
+    tells: frozenset[str] = frozenset()
+    clears: frozenset[str] = frozenset()
 
 
 def expand(pattern: str, known: list[str]) -> list[str]:
@@ -55,7 +60,25 @@ def expand(pattern: str, known: list[str]) -> list[str]:
     return [path for path in known if path == pattern]
 
 
-def rule(spec: Spec) -> Rule:
+def _telling(groups: Mapping[str, GroupSpec]) -> frozenset[str]:
+    """The lists of the record itself of whose items some group writes that they are gone."""
+    rows = [(one, one.rows["removed"]) for one in groups.values() if not one.parent and "removed" in one.rows]
+    return frozenset(one.ours for one, row in rows if any(way.way != "in" for way in row.ways))
+
+
+def _clearing(groups: Mapping[str, GroupSpec]) -> frozenset[str]:
+    """The lists of which some group can write that there is none."""
+    found = set()
+    for one in groups.values():
+        path, parent = one.ours, groups.get(one.parent)
+        while parent is not None:
+            path, parent = f"{parent.ours}.{path}", groups.get(parent.parent)
+        if one.none:
+            found.add(re.sub(r"\[[^\]]*\]", "[]", path))
+    return frozenset(found)
+
+
+def rule(spec: Spec, groups: Mapping[str, GroupSpec]) -> Rule:
     """Bind one declaration; DeclarationError for an unknown condition or a pattern that matches nothing."""
     place = "[[withhold_when]]"
     conditions = when.bind(spec.when, spec.file, place)
@@ -78,7 +101,8 @@ def rule(spec: Spec) -> Rule:
         node.here = True
     first = next((condition for condition, negated in conditions if not negated), None)
     watched = None if first is None else (first, tuple(_judged(first, tree, ChildRecord)))
-    return Rule(conditions, paths, tree, spec.reason, " and ".join(spec.when), watched)
+    what = " and ".join(spec.when)
+    return Rule(conditions, paths, tree, spec.reason, what, watched, _telling(groups), _clearing(groups))
 
 
 def _judged(condition: Condition, node: _Node, cls: type[Part]) -> Iterator[tuple[str, ...]]:
@@ -91,17 +115,20 @@ def _judged(condition: Condition, node: _Node, cls: type[Part]) -> Iterator[tupl
             yield from ((one.name, *names) for names in _judged(condition, below, one.part))
 
 
-def redact(record: ChildRecord, rules: Iterable[Rule], account: dict[tuple[str, str], int]) -> ChildRecord:
-    """The record less what its conditions withhold: the same object when nothing is, else a copy.
+def redact(
+    record: ChildRecord, rules: Iterable[Rule], account: dict[tuple[str, str], int], met: set[str] | None = None
+) -> ChildRecord:
+    """The record less what its conditions withhold: the same object when no condition is met, else a copy.
 
-    account: (what, path) -> how many values; what is erased is added to it.
+    account: (what, path) -> how many values; what is erased is added to it. met: gets the paths of the items from which
+    something is erased, or which a condition is about, whether or not they say anything that it erases.
     """
     found = record
     for one in rules:
         if _may_be_met(one, found) and _is_met(one, one.tree, found, (), found):
             if found is record:
                 found = copy.deepcopy(record)
-            _erase(_Erasing(one, found, account), one.tree, found, "", ())
+            _erase(_Erasing(one, found, account, set() if met is None else met), one.tree, found, "", ())
     return found
 
 
@@ -140,6 +167,7 @@ class _Erasing:
     rule: Rule
     record: ChildRecord
     account: dict[tuple[str, str], int]
+    met: set[str]
 
     def count(self, what: str, path: str) -> None:
         """One more value of this leaf that was erased."""
@@ -157,10 +185,11 @@ def _erase(c: _Erasing, node: _Node, at: Any, prefix: str, above: tuple[Any, ...
             continue
         path = f"{prefix}.{name}" if prefix else name
         if name.endswith("[]"):
-            kept = [item for item in value or () if not _item(c, below, item, path, (at, *above))]
-            if value is not None and len(kept) != len(value):
+            kept = [_item(c, below, item, path, (at, *above)) for item in value or ()]
+            if any(one is not item for one, item in zip(kept, value or (), strict=True)):
                 gone = True
-                setattr(at, field_name, kept or UNSET)
+                none = None if path in c.rule.clears else UNSET
+                setattr(at, field_name, [one for one in kept if one is not None] or none)
         elif below.below:
             if value is not None and _erase(c, below, value, path, (at, *above)):
                 gone = True
@@ -173,15 +202,26 @@ def _erase(c: _Erasing, node: _Node, at: Any, prefix: str, above: tuple[Any, ...
     return gone
 
 
-def _item(c: _Erasing, node: _Node, item: Any, path: str, above: tuple[Any, ...]) -> bool:
-    """Erase in one item of a list; whether the item itself goes."""
+def _item(c: _Erasing, node: _Node, item: Any, path: str, above: tuple[Any, ...]) -> Any:
+    """Erase in one item of a list; what stays of it: the item, that it is gone, or None."""
     if node.here and when.hold(c.rule.conditions, item, above, c.record):
+        c.met.add(path)
         lost(c, item, path, c.rule.what)
-        return True
-    if _erase(c, node, item, path, above):
-        item.extras = UNSET
-        return not _says(item)
-    return False
+        return _gone(item) if path in c.rule.tells else None
+    erased = _erase(c, node, item, path, above)
+    if erased or when.hold(c.rule.conditions, item, (), item):
+        c.met.add(path)
+    if not erased:
+        return item
+    item.extras = UNSET
+    return item if _says(item) else None
+
+
+def _gone(item: Any) -> Any:
+    """That an item is gone and nothing else of it; None where there is no id by which a target could know it."""
+    if not isinstance(item.id, str) or item.stub is True:
+        return None
+    return item.__class__(id=item.id, removed=True)
 
 
 def _says(part: Part) -> bool:

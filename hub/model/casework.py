@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import UNSET
 
 from hub.model.leaf import Date, Item, Leaf, Maybe, Part
-from hub.model.person import Period
+from hub.model.person import SHIELDED, Period
 
 
 class Contact(Item, kw_only=True):
@@ -21,15 +21,15 @@ class Contact(Item, kw_only=True):
         Maybe[str],
         Leaf("Who made contact, in the source's code: products mix codes here.", source="SSD cont_contact_source_code"),
     ] = UNSET
-    source_text: Annotated[Maybe[str], Leaf("Who made contact, in words.", source="SSD cont_contact_source_desc")] = (
-        UNSET
-    )
+    source_text: Annotated[
+        Maybe[str], Leaf("Who made contact, in words.", source="SSD cont_contact_source_desc", guards=SHIELDED)
+    ] = UNSET
     outcomes: Annotated[
         Maybe[list[str]],
         Leaf("What followed.", codes="contact_outcome", source="SSD cont_contact_outcome_json flags"),
     ] = UNSET
     comments: Annotated[
-        Maybe[str], Leaf("Remarks on the outcome.", source="SSD cont_contact_outcome_json COMMENTS")
+        Maybe[str], Leaf("Remarks on the outcome.", source="SSD cont_contact_outcome_json COMMENTS", guards=SHIELDED)
     ] = UNSET
 
 
@@ -43,7 +43,9 @@ class Referral(Part, kw_only=True):
         Maybe[str],
         Leaf("Who referred.", codes="referral_source", source="CIN ReferralSource; SSD cine_referral_source_code"),
     ] = UNSET
-    source_text: Annotated[Maybe[str], Leaf("Who referred, in words.", source="SSD cine_referral_source_desc")] = UNSET
+    source_text: Annotated[
+        Maybe[str], Leaf("Who referred, in words.", source="SSD cine_referral_source_desc", guards=SHIELDED)
+    ] = UNSET
     need: Annotated[
         Maybe[str],
         Leaf("Primary need.", codes="primary_need", source="CIN PrimaryNeedCode; SSD cine_cin_primary_need_code"),
@@ -57,9 +59,9 @@ class Referral(Part, kw_only=True):
         Leaf("What followed.", codes="referral_outcome", source="SSD cine_referral_outcome_json flags"),
     ] = UNSET
     comments: Annotated[
-        Maybe[str], Leaf("Remarks on the outcome.", source="SSD cine_referral_outcome_json COMMENTS")
+        Maybe[str], Leaf("Remarks on the outcome.", source="SSD cine_referral_outcome_json COMMENTS", guards=SHIELDED)
     ] = UNSET
-    team: Annotated[Maybe[str], Leaf("Team that handled it.", source="SSD cine_referral_team")] = UNSET
+    team: Annotated[Maybe[str], Leaf("Team that handled it.", source="SSD cine_referral_team", guards=SHIELDED)] = UNSET
     worker: Annotated[Maybe[str], Leaf("Worker who handled it.", source="SSD cine_referral_worker_id")] = UNSET
 
 
@@ -108,10 +110,12 @@ class Assessment(Item, kw_only=True):
         Leaf("What followed.", codes="assessment_outcome", source="SSD cina_assessment_outcome_json flags"),
     ] = UNSET
     comments: Annotated[
-        Maybe[str], Leaf("Remarks on the outcome.", source="SSD cina_assessment_outcome_json COMMENTS")
+        Maybe[str], Leaf("Remarks on the outcome.", source="SSD cina_assessment_outcome_json COMMENTS", guards=SHIELDED)
     ] = UNSET
     nfa: Annotated[Maybe[bool], Leaf("It led to no further action.", source="SSD cina_assessment_outcome_nfa")] = UNSET
-    team: Annotated[Maybe[str], Leaf("Team that completed it.", source="SSD cina_assessment_team")] = UNSET
+    team: Annotated[Maybe[str], Leaf("Team that completed it.", source="SSD cina_assessment_team", guards=SHIELDED)] = (
+        UNSET
+    )
     worker: Annotated[Maybe[str], Leaf("Worker who completed it.", source="SSD cina_assessment_worker_id")] = UNSET
 
 
@@ -136,9 +140,12 @@ class Enquiry(Item, kw_only=True):
         Leaf("What followed.", codes="enquiry_outcome", source="SSD s47e_s47_outcome_json flags"),
     ] = UNSET
     comments: Annotated[
-        Maybe[str], Leaf("Remarks on the outcome.", source="SSD s47e_s47_outcome_json OUTCOME_COMMENTS")
+        Maybe[str],
+        Leaf("Remarks on the outcome.", source="SSD s47e_s47_outcome_json OUTCOME_COMMENTS", guards=SHIELDED),
     ] = UNSET
-    team: Annotated[Maybe[str], Leaf("Team that completed it.", source="SSD s47e_s47_completed_by_team")] = UNSET
+    team: Annotated[
+        Maybe[str], Leaf("Team that completed it.", source="SSD s47e_s47_completed_by_team", guards=SHIELDED)
+    ] = UNSET
     worker: Annotated[Maybe[str], Leaf("Worker who completed it.", source="SSD s47e_s47_completed_by_worker_id")] = (
         UNSET
     )
@@ -212,7 +219,7 @@ class Plan(Item, kw_only=True):
         Maybe[str],
         Leaf("The conference that made it.", source="SSD cppl_icpc_id", refers="conferences"),
     ] = UNSET
-    team: Annotated[Maybe[str], Leaf("Team that holds it.", source="SSD cinp_cin_plan_team")] = UNSET
+    team: Annotated[Maybe[str], Leaf("Team that holds it.", source="SSD cinp_cin_plan_team", guards=SHIELDED)] = UNSET
     worker: Annotated[Maybe[str], Leaf("Worker who holds it.", source="SSD cinp_cin_plan_worker_id")] = UNSET
     reviews: Annotated[
         Maybe[list[PlanReview]], Leaf("Reviews of the plan.", source="CIN Reviews; SSD ssd_cp_reviews")

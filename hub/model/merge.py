@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from hub.model.caf import Caf, CafConsent
 from hub.model.leaf import Part
 from hub.model.plan import Node, Slot, lacking, listed, named, other, pairs, plan
 from hub.model.record import ChildRecord, Source
@@ -45,8 +46,9 @@ def merge(base: ChildRecord, new: ChildRecord) -> ChildRecord:
 
     A list that `new` sets holds new's items in new's order, each laid onto base's item of the same id; a list that
     `new.source.partial` names keeps base's items and order, is laid onto and appended to. An item that comes removed
-    replaces all that was known of it, and one that comes again after it was removed starts afresh; a stub changes
-    nothing of an item that is known, and ceases to be one once the item itself comes. Plain lists replace, or gain what
+    replaces all that was known of it, and one that comes again after it was removed starts afresh; so does a common
+    assessment that comes with the word that it may not be shared. A stub changes nothing of an item that is known, and
+    ceases to be one once the item itself comes. Plain lists replace, or gain what
     they lack if partial. Extras are united by link. The source is new's if it has one, with `partial` naming the lists
     that are still known only in part.
     """
@@ -115,7 +117,7 @@ def _merge_some(slot: Slot, node: Node, had: list[Any], said: list[Any], run: _R
 
 
 def _merge_item(slot: Slot, node: Node, base: Any, new: Any, run: _Run) -> Any:
-    if base is None or new.removed is True or (base.removed is True and new.stub is not True):
+    if base is None or new.removed is True or (base.removed is True and new.stub is not True) or _withdraws(new):
         if slot.path in run.new_reach:
             run.partial.update(_lists_below(slot, new, run.new, run.new_reach))
         return new
@@ -125,6 +127,14 @@ def _merge_item(slot: Slot, node: Node, base: Any, new: Any, run: _Run) -> Any:
     if new.stub is not True:
         out.stub = new.stub
     return out
+
+
+def _withdraws(new: Any) -> bool:
+    """Whether an item is an assessment of which it is now said that it may not be shared, or no longer that it may."""
+    if not isinstance(new, Caf) or new.consent is UNSET:
+        return False
+    share = new.consent.share if isinstance(new.consent, CafConsent) else None
+    return share is not UNSET and share is not True
 
 
 def _keep_item(slot: Slot, item: Any, run: _Run) -> None:

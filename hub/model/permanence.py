@@ -170,7 +170,9 @@ class Leaving(Item, kw_only=True):
         Maybe[Date], Leaf("Last review of the pathway plan.", source="SSD clea_pathway_plan_review_date")
     ] = UNSET
     advisor: Annotated[Maybe[str], Leaf("Personal adviser.", source="SSD clea_care_leaver_personal_advisor")] = UNSET
-    team: Annotated[Maybe[str], Leaf("Allocated team.", source="SSD clea_care_leaver_allocated_team")] = UNSET
+    team: Annotated[
+        Maybe[str], Leaf("Allocated team.", source="SSD clea_care_leaver_allocated_team", guards=SHIELDED)
+    ] = UNSET
     worker: Annotated[Maybe[str], Leaf("Allocated worker.", source="SSD clea_care_leaver_worker_id")] = UNSET
 
 

@@ -52,7 +52,11 @@ class Identifier(Item, kw_only=True):
     ] = UNSET
     owner: Annotated[
         Maybe[str],
-        Leaf("The body that issued it; only that body may see its own number.", source="SI 2007/2182 Sch. 1 para 18"),
+        Leaf(
+            "The body that issued it; only that body may see its own number.",
+            source="SI 2007/2182 Sch. 1 para 18",
+            guards=SHIELDED,
+        ),
     ] = UNSET
     kind_text: Annotated[Maybe[str], Leaf("The source's own word for the kind of number.")] = UNSET
 

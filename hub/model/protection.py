@@ -10,6 +10,7 @@ from typing import Annotated
 from msgspec import UNSET
 
 from hub.model.leaf import Date, Item, Leaf, Maybe
+from hub.model.person import SHIELDED
 
 
 class Conference(Item, kw_only=True):
@@ -42,10 +43,10 @@ class Conference(Item, kw_only=True):
         Maybe[list[str]],
         Leaf("What followed.", codes="conference_outcome", source="SSD icpc_icpc_outcome_json flags"),
     ] = UNSET
-    comments: Annotated[Maybe[str], Leaf("Remarks on the outcome.", source="SSD icpc_icpc_outcome_json COMMENTS")] = (
-        UNSET
-    )
-    team: Annotated[Maybe[str], Leaf("Team that completed it.", source="SSD icpc_icpc_team")] = UNSET
+    comments: Annotated[
+        Maybe[str], Leaf("Remarks on the outcome.", source="SSD icpc_icpc_outcome_json COMMENTS", guards=SHIELDED)
+    ] = UNSET
+    team: Annotated[Maybe[str], Leaf("Team that completed it.", source="SSD icpc_icpc_team", guards=SHIELDED)] = UNSET
     worker: Annotated[Maybe[str], Leaf("Worker who completed it.", source="SSD icpc_icpc_worker_id")] = UNSET
 
 

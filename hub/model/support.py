@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import UNSET
 
 from hub.model.leaf import Date, DateTime, Item, Leaf, Maybe
-from hub.model.person import Period
+from hub.model.person import SHIELDED, Period
 
 
 class EarlyHelp(Item, kw_only=True):
@@ -18,7 +18,9 @@ class EarlyHelp(Item, kw_only=True):
     ] = UNSET
     reason: Annotated[Maybe[str], Leaf("Why help was given.", source="SSD earl_episode_reason")] = UNSET
     end_reason: Annotated[Maybe[str], Leaf("Why it ended.", source="SSD earl_episode_end_reason")] = UNSET
-    organisation: Annotated[Maybe[str], Leaf("Who gave it.", source="SSD earl_episode_organisation")] = UNSET
+    organisation: Annotated[
+        Maybe[str], Leaf("Who gave it.", source="SSD earl_episode_organisation", guards=SHIELDED)
+    ] = UNSET
     worker: Annotated[Maybe[str], Leaf("Allocated worker.", source="SSD earl_episode_worker_id")] = UNSET
 
 
@@ -58,7 +60,7 @@ class Event(Item, kw_only=True):
     place: Annotated[
         Maybe[str], Leaf("Where.", source="HL7 v2 PV1-3; FHIR Encounter.location", guards=("shielded",))
     ] = UNSET
-    note: Annotated[Maybe[str], Leaf("Remark of the source.")] = UNSET
+    note: Annotated[Maybe[str], Leaf("Remark of the source.", guards=SHIELDED)] = UNSET
 
 
 class Consent(Item, kw_only=True):
