@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import Any
 
 from adapters._hl7v2 import Marks, unescape
@@ -39,8 +40,13 @@ def unmark(number: Tree) -> Tree:
 
 
 def take_status(pid: Tree) -> None:
-    """PID-32 says how far the NHS number was traced: put that with the number (`status`)."""
+    """PID-32 says how far the NHS number was traced: put that with the number (`status`). That there is nothing in it
+    stays there as well: it is more than the tracing that is no longer said."""
     said, numbers = pid.get("32"), pid.get("3")
+    if said is None and "32" in pid:
+        for one in numbers if isinstance(numbers, list) else ():
+            if one.get("of") == "nhs" and "checked" not in one:
+                one["status"] = None
     if not isinstance(said, list) or not isinstance(numbers, list):
         return
     found = [one for one in said if isinstance(one, str) and _SAID.fullmatch(one)]
@@ -59,35 +65,44 @@ def give_status(pid: Tree) -> Tree:
     if not said:
         return pid
     held = pid.get("32")
-    return {**pid, "32": [*said, *(held if isinstance(held, list) else ())]}
+    every = [one for one in (*said, *(held if isinstance(held, list) else ())) if one is not None]
+    return {**pid, "32": every or None}
 
 
-def name(tree: Tree, sender: str, marks: Marks, merges: bool) -> None:
-    """Give a tree the person's own id in the sending system (`id`), and in a merge the one that goes (`superseded`).
+def name(tree: Tree, sender: str, marks: Marks, merges: bool, renumbers: bool) -> list[Tree]:
+    """Give a tree the person's own id in the sending system (`id`), and in a merge the one that goes (`superseded`):
+    then a tree for each number of the sender's in MRG-1, the first with what else stands there.
 
-    sender: MSH-4 as it came. RecordError when there is none, naming the field; it knows the ids that could be read.
+    renumbers: numbers that others gave out are in MRG-1 those of this very person, no longer in force: a tree of them
+    comes first, in which nothing is superseded. sender: MSH-4 as it came. RecordError when there is none, naming the
+    field; it knows the ids that could be read.
     """
     pid = tree["PID"]
     facility = sender.split(marks.component)[0].upper()
     own = _own(pid.get("3"), facility) or _plain(pid.get("2"), marks)
-    gone = None
-    if merges and "MRG" in tree:
-        gone = _own(tree["MRG"].get("1"), (_names(own)[0] if own else "") or facility)
-        if gone is not None and own is not None and not _names(gone)[0] and "4" in own:
-            gone = {**gone, "4": own["4"]}
-    ids = tuple(_id(one) if one else "" for one in (own, gone))
+    said: Any = tree["MRG"].get("1") if merges and "MRG" in tree else None
+    over: list[Tree] = []
+    if renumbers and own is not None and not _is_foreign(own) and isinstance(said, list):
+        over, said = [one for one in said if _is_foreign(one)], [one for one in said if not _is_foreign(one)]
+    gone = _all_own(said, own, facility)
+    ids = (_id(own) if own else "", *(_id(_by(one, own)) for one in gone))
     if own is None:
         raise RecordError("no number under which the person is known", place="PID-3", ids=ids)
     tree["id"] = ids[0]
     if not merges:
-        return
+        return [tree]
     if "MRG" not in tree:
         raise RecordError("the message has none", place="MRG", ids=ids)
-    if gone is None:
+    if not gone and not over:
         raise RecordError("no number that is superseded", place="MRG-1", ids=ids)
-    tree["superseded"] = ids[1]
-    if ids[0] == ids[1]:
+    if ids[0] in ids[1:] or any(_is_among(one, pid.get("3")) for one in over):
         raise RecordError("the number that is superseded is the one that stays (PID-3)", place="MRG-1", ids=ids)
+    whose = {id(one): n for n, one in zip(ids[1:], gone, strict=True)}
+    mrg = {n: [one for one in said if whose.get(id(one), ids[1]) == n] for n in ids[1:]}
+    made = [{**tree, "superseded": n, "MRG": {**tree["MRG"], "1": left}} for n, left in mrg.items()]
+    if over:
+        made.insert(0, {**tree, "MRG": {**tree["MRG"], "1": over + ([] if gone else said)}})
+    return [deepcopy(one) for one in made]  # whoever reads one takes it apart
 
 
 def add(numbers: Any, own: str, source: str) -> list[Tree]:
@@ -113,16 +128,54 @@ def _authority(number: Tree) -> str:
     return said if isinstance(said, str) else ""
 
 
+def _is_foreign(number: Tree) -> bool:
+    """Whether another body than a hospital gave a number out."""
+    return number.get("of") == "nhs" or _names(number)[1] in _FOREIGN
+
+
+def _is_among(number: Tree, others: Any) -> bool:
+    """Whether the same body's same number is there."""
+    found = others if isinstance(others, list) else ()
+    return any((_issuer(one), one.get("1")) == (_issuer(number), number.get("1")) for one in found)
+
+
+def _issuer(number: Tree) -> Any:
+    return number.get("of") or _names(number)
+
+
 def _own(numbers: Any, facility: str) -> Tree | None:
     """The number under which the sender files the person: one of its own facility, else one of the usual types, else
     any that is not another body's, else an NHS number."""
     there = [one for one in numbers if isinstance(one.get("1"), str)] if isinstance(numbers, list) else []
     local = [one for one in there if one.get("of") != "nhs"]
-    own = [one for one in local if _names(one)[1] not in _FOREIGN]
+    own = [one for one in there if not _is_foreign(one)]
     ranked = [one for one in own if facility and _names(one)[0] == facility]
     ranked += [one for kind in _OWN for one in own if _names(one)[1] == kind]
     found: list[Tree] = [*ranked, *own, *local, *there]
     return found[0] if found else None
+
+
+def _all_own(numbers: Any, stays: Tree | None, facility: str) -> list[Tree]:
+    """The numbers under which the sender files the person whose number goes: that which counts first, and others of the
+    same authority. stays: the number that stays, whose authority it is where none is said."""
+    first = _own(numbers, (_names(stays)[0] if stays else "") or facility)
+    if first is None:
+        return []
+    whose, kind = _names(_by(first, stays))
+
+    def alike(one: Tree) -> bool:
+        if not isinstance(one.get("1"), str) or one.get("of") != first.get("of"):
+            return False
+        return "of" in one or (_names(_by(one, stays))[0] == whose and _names(one)[1] in (kind, "", *_OWN))
+
+    return [one for one in numbers if alike(one)]
+
+
+def _by(number: Tree, stays: Tree | None) -> Tree:
+    """A number of MRG-1 with the authority of the one that stays, where it says none."""
+    if stays is None or _names(number)[0] or "4" not in stays:
+        return number
+    return {**number, "4": stays["4"]}
 
 
 def _plain(text: Any, marks: Marks) -> Tree | None:

@@ -76,5 +76,6 @@ def _schema(first: str, segments: tuple[str, ...], only: bool) -> Schema:
 
 PERSON = _schema("id text !\n", ("EVN", "PID", "PD1", "NK1"), False)
 MERGE = _schema("id text !\nsuperseded text\n", ("EVN", "PID", "MRG"), True)
+NUMBERS = _schema("id text !\n", ("EVN", "PID", "MRG"), True)
 
-__all__ = ["MERGE", "PERSON"]
+__all__ = ["MERGE", "NUMBERS", "PERSON"]

@@ -6,6 +6,7 @@ Only what a mapping speaks of is taken apart; other fields stay as the text they
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from itertools import count
 from typing import Any, NamedTuple
@@ -59,14 +60,17 @@ FIELDS: dict[str, dict[int, Kind]] = {
     "MRG": {1: _CX},
 }
 """By segment and number. HL7 v2.4 chapter 3; later versions have the same places."""
+_NOBODY = {"2": {"1": {"1": None}}}
+"""What an NK1 says, but for its number, where there is no relative; among others it is not one of them."""
 _PHONES = {"PID": (13, 14), "NK1": (5, 6)}
 NUMBERS: dict[str, dict[int, Kind]] = {"EVN": {2: _ONE}, "PID": {3: _CX}, "MRG": {1: _CX}}
 """The same of a message that only says which numbers are whose."""
 
 
-def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator[Tree | RecordError]:
-    """The trees of a message, one a person; a merge may tell of several, and one that names nobody is an error in its
-    place. names: the segments that are taken apart.
+def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: bool) -> Iterator[Tree | RecordError]:
+    """The trees of a message, one a person, in a merge one a number that goes; a merge may tell of several persons, and
+    one that names nobody is an error in its place. names: the segments that are taken apart; renumbers: as in
+    `numbers.name`.
 
     RecordError names segment and field.
     """
@@ -82,12 +86,15 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator
             if tree is not None:
                 if not only:
                     raise RecordError("a second person in one message", place="PID")
-                yield _named(tree, message, merges)
-            tree = {**head, "PID": found, **({"Segments": [*head["Segments"]]} if "Segments" in head else {})}
+                yield from _named(tree, message, merges, renumbers)
+            tree = {**(copy.deepcopy(head) if only else head), "PID": found}  # whoever reads one takes it apart
             after = name
-        elif name == "NK1" and found is not None and tree is not None and found.keys() - {"1"}:
+        elif name == "NK1" and found is not None and tree is not None and _about(found) not in ({}, _NOBODY):
             tree.setdefault(name, []).append(found)
             after = f"NK1 {len(tree[name])}"
+        elif name == "NK1" and found is not None and tree is not None and _about(found) and _is_alone(message):
+            tree[name] = None
+            after = "NK1 1"
         elif found is not None and name != "NK1" and name not in at and (tree is None) == (name in ("MSH", "EVN")):
             at[name] = found
             after = name
@@ -95,15 +102,22 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool) -> Iterator
             at.setdefault("Segments", []).append({"name": name, "after": after, "text": text})
     if tree is None:
         raise RecordError("the message has none", place="PID")
-    yield _named(tree, message, merges)
+    yield from _named(tree, message, merges, renumbers)
 
 
-def _named(tree: Tree, message: Message, merges: bool) -> Tree | RecordError:
+def _about(relative: Tree) -> Tree:
+    return {n: one for n, one in relative.items() if n != "1"}
+
+
+def _is_alone(message: Message) -> bool:
+    return [name for name, _ in message.segments].count("NK1") == 1
+
+
+def _named(tree: Tree, message: Message, merges: bool, renumbers: bool) -> list[Tree] | list[RecordError]:
     try:
-        numbers.name(tree, message.header(4), message.marks, merges)
+        return numbers.name(tree, message.header(4), message.marks, merges, renumbers)
     except RecordError as error:
-        return error
-    return tree
+        return [error]
 
 
 def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
@@ -218,7 +232,7 @@ def segments(tree: Tree, marks: Marks) -> list[str]:
         others.setdefault(one.get("after", ""), []).append(text)
     out: list[str] = []
     for name in KNOWN:
-        found = tree.get(name)
+        found = {"1": "1", **_NOBODY} if name == "NK1" and tree.get(name, ()) is None else tree.get(name)
         every = found if isinstance(found, list) else [found] if isinstance(found, dict) else []
         for n, one in enumerate(every, 1):
             out.append(_text_of(name, one, marks))

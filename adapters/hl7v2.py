@@ -1,8 +1,9 @@
 """HL7 v2 messages about persons (ADT), as hospitals, child health and community systems in the UK send and expect them.
 
 Read: A01 A03 A04 A05 A08 A31 A60 (a person, changed), A28 (a new one), A34 A40 A47 (one number takes the place of
-another) and A45 (visits move; persons stay as they are). Written: A28, A31 and A40, in version 2.4. Sources: HL7 v2.4
-chapters 2 and 3; the UK rules are told in docs/hl7v2.md.
+another; in A47 also an NHS number, or one of another body, that of a person who stays the same) and A45 (visits move;
+persons stay as they are). Written: A28, A31, A40 and A47, in version 2.4. Sources: HL7 v2.4 chapters 2 and 3; the UK
+rules are told in docs/hl7v2.md.
 """
 
 from __future__ import annotations
@@ -28,20 +29,21 @@ EDITION = "2"
 VERSION = "2.4"
 """The version that is written, on which the UK rules are based."""
 
-PERSON, NEW, MERGE = "Person", "New", "Merge"
+PERSON, NEW, MERGE, NUMBERS = "Person", "New", "Merge", "Numbers"
 KINDS = {
     **dict.fromkeys(("A01", "A03", "A04", "A05", "A08", "A31", "A60"), PERSON),
     "A28": NEW,
     **dict.fromkeys(("A34", "A40", "A45", "A47"), MERGE),
 }
-_WRITTEN = {PERSON: "ADT^A31^ADT_A05", NEW: "ADT^A28^ADT_A05", MERGE: "ADT^A40^ADT_A39"}
+_WRITTEN = {PERSON: "ADT^A31^ADT_A05", NEW: "ADT^A28^ADT_A05", MERGE: "ADT^A40^ADT_A39", NUMBERS: "ADT^A47^ADT_A30"}
 _MOVES = "A45"
 _LATE = {"5": ("7", "L"), "11": ("7", "BA"), "13": ("3", "Internet")}
 """By field of PID, the component and the word of it that says which repetition counts first (5), or last."""
 _DECLARED = Marks().declared
 _PROGRAM = "ICS-HUB"
 
-SCHEMAS = {PERSON: fields.PERSON, NEW: fields.PERSON, MERGE: fields.MERGE}
+SCHEMAS = {PERSON: fields.PERSON, NEW: fields.PERSON, MERGE: fields.MERGE, NUMBERS: fields.NUMBERS}
+_RENUMBERS = "A47"
 
 
 def read(document: Document) -> Iterator[Theirs | RecordError]:
@@ -68,12 +70,13 @@ def _read(message: Message) -> Iterator[Theirs | RecordError]:
     names: tuple[str, ...] = ("MSH", "EVN", "PID", "PD1", "NK1")
     if kind == MERGE:
         names = ("MSH", "EVN", "PID", "MRG") if merges else ("MSH", "EVN", "PID")
-    for tree in shape.trees(message, names, merges=merges):
+    for tree in shape.trees(message, names, merges=merges, renumbers=trigger == _RENUMBERS):
         if isinstance(tree, RecordError):
             yield tree
             continue
-        gone = tree["superseded"] if merges else ""
-        yield Theirs(kind, tree["id"], tree, {}, EDITION, message.place, superseded=gone)
+        gone = tree.get("superseded", "")
+        of = NUMBERS if merges and not gone else kind
+        yield Theirs(of, tree["id"], tree, {}, EDITION, message.place, superseded=gone)
 
 
 def _trigger(message: Message) -> str:
@@ -133,7 +136,7 @@ def _message(theirs: Theirs, head: Tree) -> bytes:
 def _introduce(tree: Tree, theirs: Theirs, head: Tree) -> None:
     """The header and what else a message needs that came from another system."""
     moment = _moment(theirs.at or head.get("as_of"))
-    kind = theirs.kind if theirs.kind != MERGE or "MRG" in tree else PERSON
+    kind = theirs.kind if theirs.kind not in (MERGE, NUMBERS) or "MRG" in tree else PERSON
     own = theirs.key or blake2b(msgspec.json.encode([theirs.kind, tree], order="sorted"), digest_size=10).hexdigest()
     tree["MSH"] = {
         "3": _PROGRAM,
@@ -156,9 +159,9 @@ def _introduce(tree: Tree, theirs: Theirs, head: Tree) -> None:
         tree["PID"]["3"] = [one for one in tree["PID"]["3"] if not isinstance(one, dict) or one.get("1")]
     if isinstance(tree.get("NK1"), list):
         tree["NK1"] = [{"1": str(n), **one} for n, one in enumerate(tree["NK1"], 1)]
-    if kind != MERGE and not tree.get("Segments"):
-        last = next((name for name in ("NK1", "PD1", "PID") if tree.get(name)), "PID")
-        after = f"NK1 {len(tree['NK1'])}" if last == "NK1" else last
+    if kind not in (MERGE, NUMBERS) and not tree.get("Segments"):
+        last = next((name for name in ("NK1", "PD1") if tree.get(name) or (name in tree and name == "NK1")), "PID")
+        after = f"NK1 {len(tree['NK1'] or '1')}" if last == "NK1" else last
         tree["Segments"] = [{"name": "PV1", "after": after, "text": "1|N"}]  # required; N: there is no visit
 
 

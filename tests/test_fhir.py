@@ -136,11 +136,11 @@ def written(records: list[Theirs], kind: str) -> dict[str, bytes]:
     return parts
 
 
-def sent(record: ChildRecord, kind: str = "transaction", source: str = "ssd") -> dict[str, Any]:
+def sent(record: ChildRecord, kind: str = "transaction", source: str = "ssd", at: str = "") -> dict[str, Any]:
     """A record of ours as the one Bundle that a target gets."""
     tree = MAPPING.create(record, "server", edition=kind).tree
     own = record.source.id if record.source else ""
-    theirs = Theirs("Patient", str(own), tree, {}, kind, "", key="a" * 32, source=source)
+    theirs = Theirs("Patient", str(own), tree, {}, kind, "", key="a" * 32, at=at, source=source)
     (data,) = written([theirs], kind).values()
     assert not list(check(Document.of("out.json", data)))
     return json.loads(data)  # type: ignore[no-any-return]
@@ -974,11 +974,24 @@ def test_a_patient_is_not_robbed_of_its_links_where_a_put_replaces_it(samples: P
     ]
 
 
+@pytest.mark.parametrize(
+    ("end", "use"),
+    [("2026-01-05", "old"), ("2026-02-03", "official"), ("2027-01-01", "official")],
+)
+def test_an_nhs_number_whose_time_is_over_is_told_as_an_old_one(end: str, use: str) -> None:
+    one = Identifier(system="nhs", value="9999001033", use="current", period=Period(end=end))
+    record = ChildRecord(source=Source(id="C77"), person=Person(identifiers=[one]))
+    (told,) = resources(sent(record, at="2026-02-03T04:05:06+00:00"), "Patient")
+    (number,) = [each for each in told["identifier"] if each["system"] == NHS]
+    assert (number["use"], number["period"]) == (use, {"end": end})
+
+
 def test_a_merge_is_an_event_that_changes_no_demographics(samples: Path) -> None:
     mapping = load(adapter)["Merge"]
     assert mapping.carries == "event"
     assert list(load(adapter)) == ["Patient", "Merge"], "the first writes what comes from other systems"
     one = read(Document.at(samples / "fhir_r4" / "merged.json"))[0][2]
+    assert one.superseded == "callum-walk-in", "who goes is known though the rest may not be readable"
     found = to_tree(mapping.inward(one, "fhir_r4").record)
     assert found["merge"] == {"superseded": "callum-walk-in"}
     assert "person" not in found

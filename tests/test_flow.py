@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from hub.config import load
 from hub.config.build import build
 from hub.errors import DeclarationError
 from hub.pipeline import Hub
-from hub.seal import new_ring
+from hub.seal import Keyring, new_ring
 from hub.store import Store
 from hub.translate import translate
 from hub.wire import Document
@@ -159,6 +162,23 @@ def test_a_bad_record_is_parked_and_the_others_go_through(home: Path) -> None:
     drop(home, data, "b.xml")
     assert once(home) == 0, "the mended record takes the place of the bad one"
     assert len(records(home, "ours", "canonical")) == CHILDREN
+
+
+def test_a_merge_that_could_not_be_read_is_not_superseded_by_a_state_of_who_stays(home: Path) -> None:
+    toml = home / "hub.toml"
+    toml.write_text(toml.read_text().replace('adapter = "cin_census"', 'adapter = "canonical"'))
+
+    def arrive(name: str, **told: Any) -> int:
+        drop(home, json.dumps({"source": {"id": "A"}, **told}).encode() + b"\n", f"{name}.jsonl")
+        once(home)
+        with closing(Store.open(f"sqlite:///{home / 'hub.db'}", keys)) as store:
+            return store.open_count("ours")
+
+    keys = Keyring.parse((home / "keys.toml").read_text())
+    assert arrive("a", person={"gender": "1"}) == 0
+    assert arrive("b", merge={"superseded": "B"}, person={"birth": {"date": "2015-02-30"}}) == 1, "no such day"
+    assert arrive("c", person={"gender": "2"}) == 2, "the failed merge is there, and the newer state waits behind it"
+    assert len(records(home, "ours", "canonical")) == 1
 
 
 def test_what_lacks_a_required_field_is_parked_at_a_strict_target_alone(home: Path) -> None:

@@ -162,9 +162,9 @@ def test_a_field_that_nobody_maps_comes_back_byte_by_byte() -> None:
     assert written(read(document(*segments))) == ("\r".join(segments) + "\r").encode()
 
 
-def test_the_account_the_laws_and_the_samples_hold_in_all_three_mappings(mappings: dict[str, Mapping]) -> None:
-    assert list(mappings) == ["Person", "Merge", "New"], "the first writes what comes from other systems"
-    for kind in ("Person", "Merge"):
+def test_the_account_the_laws_and_the_samples_hold_in_all_mappings(mappings: dict[str, Mapping]) -> None:
+    assert list(mappings) == ["Person", "Merge", "New", "Numbers"], "the first writes what comes from other systems"
+    for kind in ("Person", "Merge", "Numbers"):
         assert list(laws.check(mappings[kind], [], records=1_000, seed=11)) == []
 
 
@@ -325,6 +325,41 @@ def test_what_is_absent_is_unchanged_and_two_quotation_marks_say_that_there_is_n
     assert b'|""|' in written([Theirs("Person", one.id, made)])
     assert made["PID"]["13"] is None
     assert made["PID"]["8"] == {"1": None}
+
+
+def test_a_wrong_date_of_birth_and_a_tracing_status_are_withdrawn(mappings: dict[str, Mapping]) -> None:
+    found = record_of(mappings, HEADER, EVENT, field(7, '""'))["person"]["birth"]
+    assert found == {"date": None}
+    timed = record_of(mappings, HEADER, EVENT, field(7, "201503270615"))["person"]["birth"]
+    assert timed == {"date": "2015-03-27", "time": "06:15"}
+    for pid, cell in ((field(7, '""'), "7"), (field(32, '""'), "32")):
+        (one,) = read(document(HEADER, EVENT, pid))
+        assert written([one]) == f"{HEADER}\r{EVENT}\r{pid}\r".encode()
+        record = mappings["Person"].inward(one, "pas").record
+        text = written([Theirs("Person", one.id, mappings["Person"].create(record, "other").tree)]).decode()
+        assert text.split("\r")[2].split("|")[int(cell)] == '""'
+    numbers_of = record_of(mappings, HEADER, EVENT, field(32, '""'))["person"]["identifiers"]
+    assert [one.get("status", "") for one in numbers_of] == [None, ""], "of the NHS number alone"
+
+
+@pytest.mark.parametrize(
+    ("kin", "found"),
+    [
+        (['NK1|1|""'], None),
+        (["NK1|1|Pryce^Gareth", 'NK1|2|""'], ["Gareth"]),
+        (['NK1|1|""', "NK1|2|Pryce^Gareth"], ["Gareth"]),
+        (["NK1|1"], "unsaid"),
+    ],
+)
+def test_a_relative_of_whom_nothing_is_said_is_nobody(mappings: dict[str, Mapping], kin: list[str], found: Any) -> None:
+    record = record_of(mappings, HEADER, EVENT, PID, *kin)
+    said = record.get("relationships", "unsaid")
+    assert said == found or [one["person"]["given"] for one in said] == found
+    (one,) = read(document(HEADER, EVENT, PID, *kin))
+    assert written([one]).decode().split("\r")[3:-1] == kin
+    made = mappings["Person"].create(mappings["Person"].inward(one, "pas").record, "other").tree
+    text = written([Theirs("Person", "N1", made)]).decode().split("\r")[3:-1]
+    assert [line[:3] for line in text] == (["PV1"] if found == "unsaid" else ["NK1", "PV1"])
 
 
 def test_the_senders_own_number_is_the_id_and_the_authority_is_part_of_it() -> None:
@@ -618,8 +653,87 @@ def test_one_message_may_tell_of_several_merges_and_moved_visits_merge_nobody(ma
         ("N1^^^RZZ99", "T1^^^RZZ99"),
         ("N2^^^RZZ99", "T2^^^RZZ99"),
     ]
+    dated = [to_tree(mappings["Merge"].inward(one, "pas").record)["source"]["as_of"] for one in found]
+    assert dated == ["2026-01-05T09:14:55"] * 2, "what stands once in a message holds for each"
     moved = record_of(mappings, HEADER.replace("A31^ADT_A05", "A45"), EVENT, PID, "MRG|T9||||V1", "PV1|1|O")
     assert "merge" not in moved
+
+
+A47 = HEADER.replace("A31^ADT_A05", "A47")
+
+
+def test_an_nhs_number_that_another_takes_the_place_of_is_ended_and_nobody_is_merged(
+    mappings: dict[str, Mapping],
+) -> None:
+    segments = (A47, EVENT, field(11, "9 Wrong Row"), "MRG|9999001033^^^NHS^NH^^20150401^20260105")
+    (one,) = read(document(*segments))
+    assert (one.kind, one.id, one.superseded) == ("Numbers", "N1^^^RZZ99", "")
+    assert mappings["Numbers"].carries == "change"
+    assert written([one]) == ("\r".join(segments) + "\r").encode()
+    record = mappings["Numbers"].inward(one, "pas").record
+    found = _bare(to_tree(record))
+    assert "merge" not in found
+    assert found["source"]["partial"] == ["person.identifiers"]
+    assert found["person"].keys() == {"identifiers"}
+    period = {"start": "2015-04-01", "end": "2026-01-05"}
+    nhs = [number for number in found["person"]["identifiers"] if number["system"] == "nhs"]
+    assert nhs == [
+        {"system": "nhs", "value": "9999001009", "use": "current"},
+        {"system": "nhs", "value": "9999001033", "use": "former", "period": period},
+    ]
+    out = sent(mappings["Numbers"].create(record, "epr"), "Numbers", source="pas")
+    assert "|ADT^A47^ADT_A30|" in out[0]
+    assert out[2] == "PID|1||9999001009^^^NHS^NH~N1^^^RZZ99^MR"
+    assert out[3] == "MRG|9999001033^^^NHS^NH^^20150401^20260105"
+
+
+@pytest.mark.parametrize(
+    ("pid", "mrg", "found"),
+    [
+        (PID, "T1~9999001033^^^NHS^NH", [("Numbers", ""), ("Merge", "T1^^^RZZ99")]),
+        (PID, "AB123456C^^^^NI", [("Numbers", "")]),
+        ("PID|1||9999001009^^^NHS^NH", "9999001033^^^NHS^NH", [("Merge", "9999001033^^^NHS")]),
+    ],
+)
+def test_a_changed_number_is_told_apart_from_a_merge(pid: str, mrg: str, found: list[tuple[str, str]]) -> None:
+    records = read(document(A47, EVENT, pid, f"MRG|{mrg}"))
+    assert [(one.kind, one.superseded) for one in records] == found
+    again = read(Document.of("x.hl7", written(records)))
+    assert [one.tree for one in again] == [one.tree for one in records]
+
+
+def test_a_number_that_goes_and_stays_is_refused() -> None:
+    (error,) = refused(document(A47, EVENT, PID, "MRG|9999001009^^^NHS^NH"))
+    assert error.place == "message 1, MRG-1"
+
+
+def test_a_number_with_an_end_is_read_and_written_with_it(mappings: dict[str, Mapping]) -> None:
+    ended = "9999001033^^^NHS^NH^^20150401^20260105"
+    record = (
+        mappings["Person"].inward(read(document(HEADER, EVENT, field(3, f"N1^^^RZZ99^MR~{ended}")))[0], "pas").record
+    )
+    found = _bare(to_tree(record))["person"]["identifiers"][0]
+    assert found["period"] == {"start": "2015-04-01", "end": "2026-01-05"}
+    assert ended in sent(mappings["Person"].create(record, "epr"), "Person")[2]
+
+
+def test_each_of_the_senders_numbers_that_go_is_merged_by_itself(mappings: dict[str, Mapping]) -> None:
+    a40 = HEADER.replace("A31^ADT_A05", "A40")
+    mrg = "MRG|T1^^^RZZ99^MR~9999001033^^^NHS^NH~T2^^^RZZ99^PI~T3~T4^^^RZZ98^MR~V5^^^RZZ99^VN~T1^^^RZZ99^PI"
+    found = read(document(a40, EVENT, PID, mrg))
+    assert [(one.id, one.superseded) for one in found] == [
+        ("N1^^^RZZ99", "T1^^^RZZ99"),
+        ("N1^^^RZZ99", "T2^^^RZZ99"),
+        ("N1^^^RZZ99", "T3^^^RZZ99"),
+    ]
+    others = ["9999001033", "T4", "V5"]
+    for one, own in zip(found, (["T1", "T1", *others], ["T2"], ["T3"]), strict=True):
+        record = _bare(to_tree(mappings["Merge"].inward(one, "pas").record))
+        assert record["merge"] == {"superseded": f"{own[0]}^^^RZZ99"}
+        former = sorted(each["value"] for each in record["person"]["identifiers"] if each["use"] == "former")
+        assert former == sorted(own), "what is not the sender's goes along with the first"
+    found = read(document(a40, EVENT, PID, mrg))
+    assert [one.tree for one in read(Document.of("x.hl7", written(found)))] == [one.tree for one in found]
 
 
 def test_nothing_overtakes_a_merge_and_later_records_of_the_superseded_id_go_under_the_survivor(
@@ -669,6 +783,8 @@ def test_nothing_overtakes_a_merge_and_later_records_of_the_superseded_id_go_und
         ("N1^^^RZZ99^MR", "PV1|1|N", ["N1^^^RZZ99"]),
         ("", "MRG|T9^^^RZZ99^MR", ["T9^^^RZZ99"]),
         ("", "MRG|", []),
+        ("", "MRG|T9^^^RZZ99^MR~T8^^^RZZ99^MR", ["T9^^^RZZ99", "T8^^^RZZ99"]),
+        ("N1^^^RZZ99^MR", "MRG|T9^^^RZZ99^MR~N1^^^RZZ99^MR", ["N1^^^RZZ99", "T9^^^RZZ99"]),
     ],
 )
 def test_a_merge_that_fails_stands_in_line_for_whom_it_names(pid: str, mrg: str, about: list[str]) -> None:
@@ -682,6 +798,7 @@ def test_a_merge_that_fails_stands_in_line_for_whom_it_names(pid: str, mrg: str,
     own = set() if about[:1] == ["N1^^^RZZ99"] else {child_key(Reader(link, "pas", ring), "", 1, 0)}
     assert {found.child, *found.places} == names | own
     assert found.merge is None
+    assert found.carries in ("change", "event"), "nothing newer of one side takes its place"
 
 
 def test_of_several_merges_in_one_message_the_one_that_fails_is_alone() -> None:
@@ -690,7 +807,7 @@ def test_of_several_merges_in_one_message_the_one_that_fails_is_alone() -> None:
     found = list(adapter.read(document(a40, EVENT, PID, "MRG|T1", *others)))
     assert [one.ids if isinstance(one, RecordError) else one.id for one in found] == [
         "N1^^^RZZ99",
-        ("N2^^^RZZ99", ""),
+        ("N2^^^RZZ99",),
         "N3^^^RZZ99",
     ]
 

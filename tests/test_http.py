@@ -683,6 +683,24 @@ def test_the_next_page_of_another_server_is_not_asked_for(opened: Any) -> None:
         drained(opened(open_inlet(connection(url=web.url, search="Patient"))))
 
 
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_search_whose_pages_lead_in_a_circle_ends_and_is_waited_for(opened: Any, pages: int) -> None:
+    def tell(asked: Asked) -> Told:
+        if len(web.got) > 3 * pages + 3:
+            return Told(500)
+        link = [{"relation": "next", "url": f"{web.url}/Patient?name=Amara&page={len(web.got) % pages}"}]
+        entry = [{"resource": {"resourceType": "Patient", "id": f"p{len(web.got) % pages}"}}]
+        return Told(200, {"resourceType": "Bundle", "type": "searchset", "entry": entry, "link": link})
+
+    web = opened(Web(tell))
+    source = opened(open_inlet(connection(url=web.url, search="Patient")))
+    with pytest.raises(Unavailable, match="one before it") as error:
+        drained(source)
+    assert "Amara" not in str(error.value)
+    assert len(web.got) == pages + 1, "each page once, the first also by its other address"
+    assert not source.pending(), "the next fetch begins at the first page"
+
+
 # Killed
 
 

@@ -59,7 +59,8 @@ def _made(bundle: Bundle, record: Record, head: Tree, edition: str, merge: Repla
     updated = record.patient.resource.get("meta") if record.patient else None
     as_of = updated.get("lastUpdated") if isinstance(updated, dict) else None
     own = {**head, "as_of": as_of} if isinstance(as_of, str) else head
-    return Theirs("Patient" if merge is None else MERGE, named(tree), tree, own, edition, place)
+    kind, goes = ("Patient", "") if merge is None else (MERGE, merge.goes)
+    return Theirs(kind, named(tree), tree, own, edition, place, superseded=goes)
 
 
 class _Maker:

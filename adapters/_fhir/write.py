@@ -39,7 +39,7 @@ class Entries:
     """The entries of one record. kind: of the Bundle; shared: entities of records before it in the same Bundle."""
 
     def __init__(self, record: Theirs, kind: str, shared: dict[tuple[str, str], Tree]) -> None:
-        self.tree, self.kind, self.shared = record.tree, kind, shared
+        self.tree, self.kind, self.shared, self.at = record.tree, kind, shared, record.at
         own = self.tree.get("id")
         self.id = own if isinstance(own, str) else record.id if record.kind == MERGE else ""
         self.system = f"{HUB}{record.source or 'hub'}"
@@ -114,6 +114,8 @@ class Entries:
             patient["link"] = [*patient.get("link", ()), *links]
         only = patient.keys() <= {"identifier"}  # all that is known of the patient
         body = unshape(patient, "Patient", self.refer)
+        if type(listed := body.get("identifier")) is list:
+            body["identifier"] = [{**one, "use": "old"} if _is_over(one, self.at) else one for one in listed]
         number = trusted_number(body.get("identifier"))
         self._entry("Patient", self.id, body, self.patient, self.id)
         if self.kind != "transaction":
@@ -246,6 +248,16 @@ def trusted_number(identifiers: Any) -> str:
             if is_trusted(one.get("value"), status=status, is_old=is_old):
                 found.add(one["value"])
     return found.pop() if len(found) == 1 else ""
+
+
+def _is_over(identifier: Any, at: str) -> bool:
+    """Whether this is an NHS number that was no longer in force when the message was made. at: that moment, "" where
+    nothing is sent."""
+    if type(identifier) is not dict or identifier.get("system") != NHS_NUMBER:
+        return False
+    period = identifier.get("period")
+    end = period.get("end") if type(period) is dict else None
+    return bool(at) and isinstance(end, str) and end < at[: len(end)]
 
 
 def _statuses(held: Any) -> Iterator[str]:

@@ -129,7 +129,8 @@ def _joined(made: Sequence[Incoming], form: bytes) -> Incoming:
 def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
     """One record of a document, mapped inward under today's mapping; failed when it cannot be.
 
-    One that failed stands in line for every id that it is about, both sides of a merge, as far as they can be read.
+    One that failed stands in line for every id that it is about, both sides of a merge, as far as they can be read; a
+    newer state of one side says nothing of the other, and supersedes none of them.
     """
     link = source.link
     own, *others = (theirs.id, theirs.superseded) if isinstance(theirs, Theirs) else theirs.ids or ("",)
@@ -151,7 +152,7 @@ def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | Record
         child=child_key(source, own, number, ordinal),
         places=tuple(child_name(source.ring, source.identity, one) for one in others if one),
         kind=kind,
-        carries=_carries(link, kind),
+        carries=_carries(link, kind, any(others)),
         body=b"",
         digest="",
         failed=cause,
@@ -159,10 +160,12 @@ def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | Record
     )
 
 
-def _carries(link: Link, kind: str) -> str:
-    """What a record that could not be read would have carried; a change, which nothing supersedes, if nobody knows."""
+def _carries(link: Link, kind: str, merges: bool) -> str:
+    """What a record that could not be read would have carried; a change, which nothing supersedes, if nobody knows,
+    and of a merge."""
     mapping = link.mappings.get(kind) if kind else next(iter(link.mappings.values()), None)
-    return mapping.carries or "state" if mapping is not None else "change"
+    carries = mapping.carries or "state" if mapping is not None else "change"
+    return "change" if merges and carries == "state" else carries
 
 
 def _mapped(

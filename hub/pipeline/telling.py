@@ -69,11 +69,14 @@ def lay(
 
 
 def _renumber(said: ChildRecord, own: ChildRecord) -> set[tuple[Any, Any]]:
-    """Take out of `said` the numbers in whose place its source now tells another: a child has one NHS number and one
-    UPN at a time. What they are."""
+    """Take out of `said` the numbers in whose place its source now tells another, or that it calls former: a child has
+    one NHS number and one UPN at a time. What they are."""
+    told = own.person.identifiers or () if own.person else ()
+    over = {(one.system, one.value) for one in told if one.use == "former"}
     now = {(one.system, one.value) for one in _current(own)}
     systems = {system for system, _ in now}
-    old = {(one.system, one.value) for one in _current(said) if one.system in systems} - now
+    had = {(one.system, one.value) for one in _current(said)}
+    old = {one for one in had if one[0] in systems or one in over} - now
     _drop(said, old)
     return old
 

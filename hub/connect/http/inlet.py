@@ -45,9 +45,15 @@ class HttpInlet:
             raise Unavailable(str(self._call.trouble(reply, b"")), whole=True)
 
     def fetch(self) -> Iterator[Arrival]:
-        """Pages that were not given before, from where the last fetch stood."""
+        """Pages that were not given before, from where the last fetch stood. Unavailable when the server leads in a
+        circle."""
         self._at = self._at or self._first()
+        asked: set[str] = set()
         while self._at:
+            if self._at in asked:
+                self._at = ""
+                raise Unavailable(f"{self._call.place}: the next page of the search is one before it", whole=True)
+            asked.add(self._at)
             body = self._page(self._at)
             name, newest, empty = _known_by(body)
             if not empty and name not in self._settled:
