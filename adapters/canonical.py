@@ -39,7 +39,12 @@ def read(document: Document) -> Iterator[Theirs | RecordError]:
 def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:
     """A line a record; without records, an empty file."""
     for record in records:
-        yield "", write_line(record.tree)
+        yield "", record.line or line(record)
+
+
+def line(record: Theirs) -> bytes:
+    """The line of a record."""
+    return write_line(record.tree)
 
 
 def _value(value: Any) -> Any:
@@ -59,4 +64,5 @@ adapter = Adapter(
     write=write,
     schemas={"record": Schema((), bare=True, nulls=True)},
     suffix=".jsonl",
+    line=line,
 )

@@ -7,7 +7,7 @@ Elements, code lists and their years: social-care facts 2.1 (the published schem
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from lxml import etree
@@ -128,14 +128,14 @@ def read(document: Document) -> Iterator[Theirs | RecordError]:
     """The children of a census, in order. A second child of one LAchildID is a RecordError, as no rule can choose."""
     head: Tree = {}
     seen: set[int] = set()
-    ordinal = 0
+    ordinal = document.before
     for found in xml.records(document, _PLANS):
         if isinstance(found, RecordError):
             yield found
             continue
         place = f"line {found.line}"
         if found.path == _HEADER_PATH:
-            if head or ordinal:
+            if head or ordinal > document.before:
                 reason = "a Header that is not the first and only thing before Children was left out"
                 yield RecordError(reason, file=document.name, place=place)
             else:
@@ -164,8 +164,13 @@ def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:
         yield "", xml.element("Header", head["Header"], _HEADER_PLAN).encode() + b"\n"
     yield "", b"<Children>\n"
     for record in records:
-        yield "", xml.element("Child", record.tree, _CHILD_PLAN).encode() + b"\n"
+        yield "", record.line or line(record)
     yield "", b"</Children>\n</Message>\n"
+
+
+def line(record: Theirs) -> bytes:
+    """The line of a child."""
+    return xml.element("Child", record.tree, _CHILD_PLAN).encode() + b"\n"
 
 
 def make_head(as_of: str, edition: str) -> Tree:
@@ -301,6 +306,8 @@ adapter = Adapter(
     schemas={"Child": CHILD},
     editions=EDITIONS,
     suffix=".xml",
+    line=line,
+    stretches=partial(xml.stretches, wanted=_PLANS),
     head=make_head,
     normal=xml.normal,
     check=check,

@@ -9,11 +9,12 @@ service one that has no provider (SI 2007/2182). In the tree both kinds of child
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from hub.adapter import Adapter, Schema, Theirs, Tree
 from hub.errors import RecordError
 from hub.wire import Document, xmlout, xsd
-from hub.wire.xml import Plan, plan, records
+from hub.wire.xml import Plan, plan, records, stretches
 
 NAMESPACE = "urn:ics-hub:contactpoint:1"
 EDITION = "1"
@@ -111,7 +112,7 @@ _SENSITIVE: Plan = _CHILD["Services"][2]["SensitiveService"][2]
 def read(document: Document) -> Iterator[Theirs | RecordError]:
     """Each Child and ShieldedChild as a record of kind Child; `Shielded` is said for every ShieldedChild."""
     head: Tree = {"edition": EDITION}
-    ordinal = 0
+    ordinal = document.before
     for found in records(document, _WANTED):
         if isinstance(found, RecordError):
             yield found
@@ -143,9 +144,14 @@ def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:
     start = f'<?xml version="1.0" encoding="UTF-8"?>\n<Index xmlns="{NAMESPACE}">\n'
     yield "", (start + xmlout.element("Head", head.get("Head") or {}, _HEAD)).encode()
     for record in records:
-        name = "ShieldedChild" if record.tree.get("Shielded") in _YES else "Child"
-        yield "", ("\n" + xmlout.element(name, _shown(record.tree), _CHILD)).encode()
+        yield "", record.line or line(record)
     yield "", b"\n</Index>\n"
+
+
+def line(record: Theirs) -> bytes:
+    """The line of a child."""
+    name = "ShieldedChild" if record.tree.get("Shielded") in _YES else "Child"
+    return ("\n" + xmlout.element(name, _shown(record.tree), _CHILD)).encode()
 
 
 def normal(tree: Tree) -> Tree:
@@ -199,6 +205,8 @@ adapter = Adapter(
     schemas={"Child": SCHEMA},
     editions=(EDITION,),
     suffix=".xml",
+    line=line,
+    stretches=partial(stretches, wanted=_WANTED),
     head=make_head,
     normal=normal,
     check=check,

@@ -18,6 +18,7 @@ import msgspec
 from hub.errors import DeclarationError, RecordError
 from hub.wire import Document
 from hub.wire.jsontext import Token
+from hub.wire.stretch import Stretch
 
 Tree = dict[str, Any]
 """dict, list, str, Token and None only; `{}`, `[]`, None and absent are four different things."""
@@ -32,7 +33,8 @@ class Theirs(msgspec.Struct):
     target: its idempotency key in hexadecimal digits, and the moment it was made; "" where nothing is sent.
     source: of a record to be written, the link it came from. superseded: the own id of the record that this one says
     goes, "" where it is no merge. group: records of a document that follow each other and have the same one belong
-    together (the children of one form) and go as one message; "" for a record by itself.
+    together (the children of one form) and go as one message; "" for a record by itself. line: of a record to be
+    written, its bytes in the document if they are made already (`Adapter.line`).
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Theirs(msgspec.Struct):
     source: str = ""
     superseded: str = ""
     group: str = ""
+    line: bytes = b""
 
     def __repr__(self) -> str:
         return f"Theirs(kind={self.kind!r}, place={self.place!r})"
@@ -152,6 +155,8 @@ class Adapter:
     suffix: str = ""
     limit: int | None = None
     shared: tuple[str, ...] = ()
+    line: Callable[[Theirs], bytes] | None = None
+    stretches: Callable[[Document], Iterator[Stretch]] | None = None
     head: Callable[[str, str], Tree] = lambda as_of, edition: {}
     normal: Callable[[Tree], Tree] = lambda tree: tree
     check: Callable[[Document], Iterator[RecordError]] | None = None

@@ -300,7 +300,6 @@ MISTAKES: list[tuple[str, str, int, str]] = [
         16,
         "limits.dsik: nothing here is called 'dsik'; did you mean 'disk'?",
     ),
-    ("[links.b]", "[links.canonical]", 8, "links.canonical: a link that speaks canonical has another name than that"),
     ('to = "b"', 'to = "b"\n[notify]\ncommand = "no-such-program x"', 16, "notify.command: there is no such program"),
     ('to = "b"', 'to = "b"\n[notify]\ncommand = "echo \'x"', 16, "notify.command: a quote is opened and never closed"),
     ('to = "b"', 'to = "b"\n[Limits]\nopen = 1', 15, "Limits: nothing here is called 'Limits'; did you mean 'limits'?"),

@@ -49,6 +49,9 @@ def translate(
     strict: Annotated[bool, typer.Option("--strict", help="Refuse what breaks the published schemas.")] = False,
     edition: Annotated[str, typer.Option(help="Edition of the format to write; default the newest.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout (with -o).")] = False,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Processes that share a large INPUT; 0: one for each core, at most 4.")
+    ] = 0,
 ) -> None:
     """Translate a document from one system's format into another's, and say what was lost and why."""
     if as_json and output == "-":
@@ -62,7 +65,15 @@ def translate(
     out: str | BinaryIO = output if output != "-" else sys.stdout.buffer
     with show.progress() as tick:
         found = engine.translate(
-            document, from_, to, out, overlays=overlay or (), strict=strict, edition=edition, progress=tick
+            document,
+            from_,
+            to,
+            out,
+            overlays=overlay or (),
+            strict=strict,
+            edition=edition,
+            progress=tick,
+            processes=processes or engine.available(),
         )
     told = found.as_dict()
     if report is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ TOP = 8
 """Most lines of one kind in a summary."""
 WIDE = 160
 """Columns where the output is no terminal."""
+REDRAWN = 0.1
+"""Seconds between two looks of a counter."""
 
 
 def console(error: bool = False) -> Console:
@@ -43,12 +46,16 @@ def progress(what: str = "records") -> Iterator[Callable[[int], None] | None]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn(f"{{task.completed:,.0f}} {what}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # without a thread that draws: translating may make copies of this process
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         task = bar.add_task(what, total=None)
+        drawn = time.monotonic()
 
         def tick(n: int) -> None:
-            if n % 50 == 0:
-                bar.update(task, completed=n)
+            nonlocal drawn
+            if time.monotonic() - drawn > REDRAWN:
+                bar.update(task, completed=n, refresh=True)
+                drawn = time.monotonic()
 
         yield tick
 

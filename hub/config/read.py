@@ -15,7 +15,7 @@ from hub import adapter as adapters
 from hub import connect
 from hub.adapter import Adapter
 from hub.config import keys, locate, values
-from hub.config.settings import PLAIN, Limits, LinkSettings, Notify, Route, Settings
+from hub.config.settings import Limits, LinkSettings, Notify, Route, Settings
 from hub.config.table import Faults, Table, choice, command, flag, seconds, text, texts, whole
 from hub.connect import Connection
 from hub.errors import DeclarationError
@@ -109,9 +109,7 @@ def _links(table: Table, place: _Place) -> dict[str, LinkSettings | None]:
         link = table.table(name)
         if not _NAME.fullmatch(name):
             table.wrong(name, "a link's name has 1 to 40 of a-z, 0-9, _ and -")
-        found[name] = made = _link(name, link, place)
-        if name == PLAIN and made and made.adapter == PLAIN:
-            table.wrong(name, f"a link that speaks {PLAIN} has another name than that, which means a file")
+        found[name] = _link(name, link, place)
         link.close()
     _separate(table, [link for link in found.values() if link])
     return found

@@ -147,11 +147,11 @@ class Identity:
     def create(self, record: ChildRecord, link: str = "", *, edition: str = "", strict: bool = False) -> Created:
         """The tree of a record: nothing of it is lost or withheld.
 
-        link: of a system, which gets back what it alone understands and nothing that only others do. Without one, or by
-        the adapter's own name, for a file: all of that as well.
+        link: of a system, which gets back what it alone understands and nothing that only others do. Without one, for a
+        file: all of that as well.
         """
         tree = to_tree(record)
-        if link not in ("", self.adapter.name):
+        if link:
             self._own(tree, link)
         return Created(tree, {}, [])
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from msgspec import UNSET
 
 from hub.errors import RecordError
 from hub.mapping import Finding
 from hub.model import ChildRecord, Part, fields
+
+K = TypeVar("K")
 
 PLACES = 50
 """Most places named for one cause; the count says how many there are."""
@@ -33,6 +36,11 @@ class Cause:
         if len(self.places) < PLACES:
             self.places.append(place)
 
+    def include(self, other: Cause) -> None:
+        """Those of a later stretch of the document too."""
+        self.count += other.count
+        self.places += other.places[: PLACES - len(self.places)]
+
     def as_dict(self) -> dict[str, Any]:
         """As it stands in a report."""
         first = self.places[0] if self.places else ""
@@ -44,6 +52,10 @@ class Cause:
             "count": self.count,
             "places": self.places,
         }
+
+
+def _unsaid(what: str, path: str) -> str:
+    return ""
 
 
 @dataclass
@@ -70,7 +82,7 @@ class Report:
     drift: dict[str, int] = field(default_factory=dict)
     problems: dict[tuple[str, str, str], Cause] = field(default_factory=dict)
     stopped: RecordError | None = None
-    reasons: Callable[[str, str], str] = lambda what, path: ""
+    reasons: Callable[[str, str], str] = _unsaid
 
     @property
     def well(self) -> bool:
@@ -88,12 +100,24 @@ class Report:
             held = self.findings.setdefault((side, one.kind, one.row, one.table), [0, one.place or place])
             held[0] += 1
 
-    def count(self, record: ChildRecord, account: dict[tuple[str, str], int]) -> None:
-        """Count one record that is written."""
+    def count(self, record: ChildRecord, account: dict[tuple[str, str], int]) -> bool:
+        """Count one record that is written; whether it has extras anywhere."""
         self.written += 1
-        _count(record, "", self.totals)
-        for key, n in account.items():
-            self.account[key] = self.account.get(key, 0) + n
+        _sum(self.account, account)
+        return _count(record, "", self.totals)
+
+    def include(self, other: Report) -> None:
+        """Count the records of a later stretch of the document too."""
+        self.read += other.read
+        self.written += other.written
+        self.refused += other.refused
+        _sum(self.totals, other.totals)
+        _sum(self.account, other.account)
+        _sum(self.drift, other.drift)
+        for finding, (n, place) in other.findings.items():
+            self.findings.setdefault(finding, [0, place])[0] += n
+        for key, cause in other.refusals.items():
+            self.refusals.setdefault(key, Cause(*key)).include(cause)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -119,6 +143,11 @@ class Report:
         }
 
 
+def _sum(counts: dict[K, int], more: dict[K, int]) -> None:
+    for key, n in more.items():
+        counts[key] = counts.get(key, 0) + n
+
+
 def _most(causes: dict[tuple[str, str, str], Cause]) -> list[Cause]:
     return sorted(causes.values(), key=lambda one: -one.count)
 
@@ -133,25 +162,41 @@ def group(causes: dict[tuple[str, str, str], Cause], error: RecordError, place: 
     found.add(": ".join(part for part in (file, error.place or place) if part))
 
 
+_Below = tuple[Callable[[Part], tuple[Any, ...]], tuple[tuple[str, str, bool], ...]]
+
+
 @cache
-def _below(cls: type[Part], prefix: str) -> tuple[tuple[str, str, str, bool], ...]:
-    """Name, path, prefix of what is below, whether a list, of the parts and lists of items of a struct."""
-    return tuple(
-        (one.name, prefix + one.name, prefix + one.name + ("[]." if one.shape == "list" else "."), one.shape == "list")
-        for one in fields(cls)
-        if one.part is not None
-    )
+def _below(cls: type[Part], prefix: str) -> _Below | None:
+    """Of a struct, what takes its extras and all parts below it at once, the last of them twice; and of each of these
+    the path ("" of extras), the prefix of what is below, and whether it is a list. None: it has neither."""
+    found = {"extras": ("", "", False)} if "extras" in cls.__struct_fields__ else {}
+    for one in fields(cls):
+        if one.part is not None:
+            path, listed = prefix + one.name, one.shape == "list"
+            found[one.name] = (path, path + ("[]." if listed else "."), listed)
+    return (attrgetter(*found, [*found][-1]), tuple(found.values())) if found else None
 
 
-def _count(part: Part, prefix: str, totals: dict[str, int]) -> None:
-    for name, path, inner, listed in _below(type(part), prefix):
-        value = getattr(part, name)
+def _count(part: Part, prefix: str, totals: dict[str, int]) -> bool:
+    plan = _below(type(part), prefix)
+    if plan is None:
+        return False
+    has_extras = False
+    for value, spec in zip(plan[0](part), plan[1], strict=False):
         if value is UNSET or not value:
             continue
-        if listed:
-            totals[path] = totals.get(path, 0) + sum(item.stub is not True for item in value)
-        for item in value if listed else (value,):
-            _count(item, inner, totals)
+        path, inner, listed = spec
+        if not path:
+            has_extras = True
+        elif listed:
+            stubs = 0
+            for item in value:
+                stubs += item.stub is True
+                has_extras = _count(item, inner, totals) or has_extras
+            totals[path] = totals.get(path, 0) + len(value) - stubs
+        else:
+            has_extras = _count(value, inner, totals) or has_extras
+    return has_extras
 
 
 __all__ = ["Cause", "Report", "group"]

@@ -37,11 +37,12 @@ _Opener = Callable[[], BinaryIO]
 class Document:
     """Bytes with a name, in one part or several.
 
-    name: the file's or folder's own name, without its path. size: bytes of all parts, unpacked.
+    name: the file's or folder's own name, without its path. size: bytes of all parts, unpacked. before, lines: of a
+    stretch of a larger document (`hub.wire.stretch`), the records before it and the lines to be added to its own; or 0.
     """
 
     def __init__(self, name: str, parts: Mapping[str, tuple[int, _Opener]]) -> None:
-        self.name = name
+        self.name, self.before, self.lines = name, 0, 0
         self._parts = parts
         self.size = sum(size for size, _ in parts.values())
 

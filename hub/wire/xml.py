@@ -18,9 +18,23 @@ from lxml import etree
 from hub.errors import RecordError
 from hub.wire.document import Document
 from hub.wire.prolog import LAYOUT, MARK, utf8
+from hub.wire.stretch import COUNTED, Stretch, stretches
 from hub.wire.xmlout import Plan, Tree, element, normal, start
 
-__all__ = ["Found", "Plan", "Record", "Tree", "element", "elements", "normal", "plan", "records", "start"]
+__all__ = [
+    "Found",
+    "Plan",
+    "Record",
+    "Stretch",
+    "Tree",
+    "element",
+    "elements",
+    "normal",
+    "plan",
+    "records",
+    "start",
+    "stretches",
+]
 
 MAX_RECORD = 16 << 20
 """Most bytes from the end of one record to the end of the next."""
@@ -108,7 +122,8 @@ def records(document: Document, wanted: Mapping[str, Plan], part: str = "") -> I
             tree = (_fast if plain else _whole)(element, plans[path], prefix)
         except RecordError as error:
             return RecordError(error.reason, file=label, place=f"line {element.sourceline}")
-        return Record(path, element.sourceline, tree, namespace)
+        line = element.sourceline
+        return Record(path, line + document.lines if line > COUNTED else line, tree, namespace)
 
     return _pull(document, wanted, part, build)
 

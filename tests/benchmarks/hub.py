@@ -1,4 +1,4 @@
-"""The hub's own ways, each whole and in parts, as the command line goes them; extras are on."""
+"""The hub's own ways, each whole and in parts; extras are on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from hub import adapter, mapping
 from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.model import ChildRecord, encode
+from hub.translate import Report
+from hub.translate.run import Run
+from hub.translate.sharing import Sharing
 from hub.wire import Document
 
 CENSUS = adapter.find("cin_census")
+CANONICAL = adapter.find("canonical")
 CHILD = mapping.load(CENSUS)["Child"]
+RUN = Run(CENSUS, CANONICAL, (), False, "")
 
 
 def read(path: Path) -> Iterator[Theirs]:
@@ -28,6 +33,17 @@ def to_json(path: Path) -> Iterator[bytes]:
     """File to canonical JSON."""
     for theirs in read(path):
         yield encode(CHILD.inward(theirs).record)
+
+
+def translate(path: Path, processes: int = 1) -> Iterator[bytes]:
+    """File to canonical JSON as `ics-hub translate` does it: its account is kept, an id said twice is refused. In one
+    piece or several, as they are to be written."""
+    document, report = Document.at(path), Report(CENSUS.name, CANONICAL.name, path.name)
+    records = (Sharing(RUN, processes) if processes > 1 else RUN).records(document, report, None)
+    for _, data in CANONICAL.write(records, {}):
+        yield data
+    if not report.well:
+        raise RuntimeError("a made-up child was refused")
 
 
 def to_xml(path: Path) -> Iterator[bytes]:
