@@ -398,12 +398,12 @@ def test_a_wrong_nhs_number_is_kept_and_found(mappings: dict[str, Mapping]) -> N
     assert "9999001008" in json.dumps(to_tree(found.record)["person"]["identifiers"])
 
 
-def test_protection_is_taken_over_and_never_lifted(mappings: dict[str, Mapping]) -> None:
+def test_protection_is_taken_over_and_lifted_by_its_sender_alone(mappings: dict[str, Mapping]) -> None:
     def shielded(word: str) -> Any:
         return record_of(mappings, HEADER, EVENT, PID, f"PD1||||||||||||{word}")["person"].get("shielded")
 
     assert shielded("Y") is True
-    assert shielded("N") is None
+    assert shielded("N") is False
     with pytest.raises(RecordError, match="shielded"):
         shielded("PERHAPS")
 

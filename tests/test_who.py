@@ -110,19 +110,25 @@ def test_the_source_that_shielded_a_child_takes_its_shield_down(sources: Sources
     assert "2 Open Road" in sources.sent("forms")
 
 
+def labelled(code: str) -> dict[str, Any]:
+    return {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": code}]}
+
+
 def test_a_change_that_says_nothing_of_a_shield_leaves_it_up(sources: Sources) -> None:
-    label = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}
     patient = {"resourceType": "Patient", "id": "P1", "identifier": [{"system": NHS, "value": ANN}]}
     patient |= {"name": [{"family": "Okafor", "given": ["Amara"]}], "birthDate": "2015-03-27"}
     home = {"address": [{"line": ["1 Secret Road"], "postalCode": "ZZ99 1AA"}]}
     mother = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH"}]}
     related = {"resourceType": "RelatedPerson", "id": "R1", "patient": {"reference": "Patient/P1"}}
-    sources.tell("gp", **patient, meta=label)
+    sources.tell("gp", **patient, meta=labelled("R"))
     sources.tell("gp", **related, relationship=[mother], name=[{"text": "Ngozi Okafor"}], **home)
     sources.tell("gp", **patient, **home)
     sources.tell("b", identifiers=[number(ANN)], addresses=living("1 Secret Road"))
     for target in ("server", "forms", "hl7"):
         assert "Secret Road" not in sources.sent(target), target
+    sources.tell("b", identifiers=[number(ANN)], shielded=False, addresses=living("1 Secret Road"))
+    assert "Secret Road" not in sources.sent("server")
+    assert streets(sources.tell("gp", **patient, **home, meta=labelled("U"))) == {"1 Secret Road"}
 
 
 def test_a_number_told_by_mistake_and_put_right_takes_nothing_from_others(sources: Sources) -> None:
