@@ -18,10 +18,11 @@ from adapters._caf_fhir.reading import FORM, Forms, status
 from adapters._caf_schema import SCHEMA
 from adapters._fhir.bundle import HUB
 from adapters._fhir.check import faults
+from adapters._fhir.numbers import NHS_NUMBER, trusted_number
 from adapters._fhir.request import request, token
 from adapters._fhir.source import records, resources
 from adapters._fhir.types import of
-from adapters._fhir.write import NHS_NUMBER, trusted_number, uuid_of
+from adapters._fhir.write import uuid_of
 from hub.adapter import Adapter, Theirs, Tree
 from hub.errors import RecordError
 from hub.wire import Document, xmlout

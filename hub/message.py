@@ -45,7 +45,8 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     child: number of the child's key; said: all that its source has said; held: the parts that several sources share, as
     all of them have told them, b"" where none are; both as `hub.model.encode` gives them. names: of the numbers by
     which sources meet; of: the children whose parts were in `held` before; seen: for each name it was read under, the
-    message that had told it; left: for each name that the child no longer bears, what the others told under it.
+    message that had told it; left: for each name that the child no longer bears, what the others told under it; listed:
+    of a full state, the items of the lists in its other parts, by their ids alone.
     """
 
     child: int
@@ -55,6 +56,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     of: list[int]
     seen: list[tuple[bytes, int]]
     left: list[tuple[bytes, bytes]] = []
+    listed: bytes = b""
 
     def __repr__(self) -> str:
         return f"Told(of={len(self.of)})"

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from adapters._fhir.numbers import trusted_number
 from adapters._fhir.types import of
-from adapters._fhir.write import trusted_number
 from adapters.fhir_r4 import EDITIONS, adapter, check
-from hub.adapter import Theirs, Token
+from hub.adapter import Theirs, Token, find
 from hub.errors import RecordError
 from hub.mapping import Mapping, laws, load, writer
 from hub.model import (
@@ -36,9 +36,11 @@ from hub.model import (
     Health,
     Identifier,
     Involvement,
+    Item,
     Merge,
     Name,
     Observation,
+    Part,
     Period,
     Person,
     Plan,
@@ -48,8 +50,13 @@ from hub.model import (
     Source,
     Telecom,
     Vaccination,
+    decode,
+    encode,
+    from_tree,
     to_tree,
 )
+from hub.pipeline.telling import lay
+from hub.store import Known
 from hub.translate import translate
 from hub.wire import Document
 from tests import fhirtable, peers
@@ -1116,3 +1123,71 @@ def test_a_patch_of_links_is_read_and_any_other_is_refused() -> None:
         assert not records
         assert [error.place for error in errors] == ["record 1, entry 1"]
         assert CANARY not in str(errors[0])
+
+
+def told(record: ChildRecord, known: Known) -> tuple[ChildRecord, Known]:
+    """A full state as it goes out where what `known` says was told before, and what is known with it."""
+    out, kept = lay(record, source="ics", known=known, names=lambda _: [], changes=False, shared=adapter.shared)
+    return out, Known(1, kept.said, listed=kept.listed)
+
+
+def lists_of(part: Any, path: str = "") -> list[tuple[str, list[Any]]]:
+    """Every list of items in a part and below, with its path."""
+    found = []
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, Part):
+            found += lists_of(value, f"{path}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], Item):
+            found.append((path + name, value))
+            for item in value:
+                found += lists_of(item, f"{path}{name}[].")
+    return found
+
+
+def others(record: ChildRecord) -> dict[str, Any]:
+    """What a record says besides of the person."""
+    return {name: value for name, value in to_tree(record).items() if name != "person"}
+
+
+@pytest.mark.parametrize("name", ["ssd", "cin_census", "contactpoint"])
+def test_an_item_that_a_full_state_has_no_more_is_told_to_be_gone(name: str) -> None:
+    """Of every child of the samples each item is left out once: the Bundle is valid, and says of nothing else."""
+    source = find(name)
+    mappings = load(source)
+    sample = {"ssd": "council", "cin_census": "northshire-2025.xml", "contactpoint": "index.xml"}[name]
+    dropped = Counter[str]()
+    for one in source.read(Document.at(Path(__file__).parent / "samples" / name / sample)):
+        if isinstance(one, RecordError) or one.kind not in mappings:
+            continue
+        record = mappings[one.kind].inward(one, name).record
+        whole, known = told(record, Known(1))
+        assert others(whole) == others(record)
+        count = len(lists_of(record))
+        for n in range(count):
+            less = decode(encode(record), Token)
+            path, items = lists_of(less)[n]
+            if path.startswith("person.") or not isinstance(items[0].id, str) or items[0].stub is True:
+                continue
+            gone = items.pop(0)
+            out, after = told(less, known)
+            marks = [item for _, found in lists_of(out) for item in found if item.removed is True]
+            assert gone.id in {item.id for item in marks}, path
+            sent(out, source="ics")
+            dropped[path] += 1
+            assert others(told(less, after)[0]) == others(less), "it is told once"
+    assert len(dropped) >= 3, dropped
+
+
+def test_a_plan_that_a_full_state_has_no_more_is_entered_in_error() -> None:
+    plan = {"id": "p", "kind": "cp", "period": {"start": "2025-01-02"}}
+    about = {"source": {"link": "ics", "id": "1"}, "episodes": [{"id": "e", "plans": [plan]}]}
+    whole, known = told(from_tree(about), Known(1))
+    active = sent(whole)
+    about["episodes"] = [{"id": "e"}]
+    out, _ = told(from_tree(about), known)
+    over = sent(out)
+    assert {one["status"] for one in (*resources(active, "CarePlan"), *resources(active, "Flag"))} == {"active"}
+    assert resources(over, "CarePlan") or resources(over, "Flag")
+    said = {one["status"] for one in (*resources(over, "CarePlan"), *resources(over, "Flag"))}
+    assert said == {"entered-in-error"}

@@ -161,6 +161,27 @@ def test_items_of_two_sources_with_one_id_are_two(sources: Sources) -> None:
     assert streets(patient) == {"1 First Road", "2 Next Road"}
 
 
+def test_what_is_in_a_full_state_no_more_is_told_to_be_gone_once(sources: Sources) -> None:
+    def tell(*ids: str, **more: Any) -> list[tuple[str, str]]:
+        sources.sent("server")
+        sources.count += 1
+        parts = {"involvements": [{"id": one, "service": {"name": f"Clinic {one}"}} for one in ids]}
+        told = {"source": {"link": "s", "id": "1"}, "person": {"identifiers": [number(ANN)], **more}, **parts}
+        (sources.folder / "a" / f"{sources.count}.jsonl").write_text(json.dumps(told))
+        assert sources.once() == 0
+        said = sources.sent("server")
+        entries = json.loads(said)["entry"] if said else []
+        return sorted(
+            (e["request"]["method"], e["request"]["url"][-1]) for e in entries if "CareTeam" in e["request"]["url"]
+        )
+
+    assert tell("1", "2") == [("PUT", "1"), ("PUT", "2")]
+    assert tell("2") == [("DELETE", "1"), ("PUT", "2")]
+    assert tell("2", religion="Sikh") == [("PUT", "2")]
+    assert tell() == [("DELETE", "2")]
+    assert tell("1") == [("PUT", "1")]
+
+
 def adt(own: str, kind: str = "A31", pid: str = "", address: str = "", more: str = "", control: str = "1") -> str:
     return (
         f"MSH|^~\\&|PAS|RAA|HUB|NS|20260102030405||ADT^{kind}|{own}{control}|P|2.4\rEVN|{kind}|20260102030405\r"

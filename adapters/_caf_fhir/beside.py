@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters._caf_fhir.items import is_day
 from adapters._fhir.bundle import HUB
-from adapters._fhir.write import NHS_NUMBER
+from adapters._fhir.numbers import NHS_NUMBER
 from hub.adapter import Tree
 from hub.errors import RecordError
 

@@ -274,7 +274,8 @@ def _flag_in(flag: Tree) -> None:
     plan = flag["CarePlan"]
     name = f"CarePlan/{plan.get('id', '')}"
     _drop_extension(flag, FLAG_DETAIL, name)
-    if plan.get("status") == "completed" and FOLLOWS["Flag"](flag)["status"] == "inactive":
+    wrong = plan.get("status") == flag.get("status") == "entered-in-error"
+    if wrong or (plan.get("status") == "completed" and FOLLOWS["Flag"](flag)["status"] == "inactive"):
         del plan["status"]
     for one in plan.get("extension") or ():
         said = one.get("valueReference") if isinstance(one, dict) and one.get("url") == EPISODE else None

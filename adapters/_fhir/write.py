@@ -17,21 +17,21 @@ from uuid import UUID
 from adapters._fhir.bundle import HUB
 from adapters._fhir.form import unshape
 from adapters._fhir.links import MERGE
+from adapters._fhir.numbers import NHS_NUMBER, is_over, trusted_number
 from adapters._fhir.request import ERASED, deletion, patch, request, token
 from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree, shape
 from adapters._fhir.tree import EPISODE, FLAG_DETAIL, INTERPRETER, NHS_COMMUNICATION, NHS_LANGUAGE
 from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.wire.jsontext import FALSE
-from hub.wire.numbers import VERIFIED, is_trusted
 
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 NATIONAL = ("https://fhir.nhs.uk/Id/", "https://fhir.hl7.org.uk/Id/")
 """Systems of numbers that bodies of the NHS give: what bears one is made where it is missing, never overwritten."""
 
 _SPACE = UUID("6f0c1c3e-6a0b-5d0e-9d7c-2f1f6a1b7c55").bytes
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _ERASED = {name: shape(said, name) for name, said in ERASED.items()}
+_WRONG = "entered-in-error"
 _NESTED = (*ENTITIES, "CareTeam")
 
 
@@ -115,7 +115,7 @@ class Entries:
         only = patient.keys() <= {"identifier"}  # all that is known of the patient
         body = unshape(patient, "Patient", self.refer)
         if type(listed := body.get("identifier")) is list:
-            body["identifier"] = [{**one, "use": "old"} if _is_over(one, self.at) else one for one in listed]
+            body["identifier"] = [{**one, "use": "old"} if is_over(one, self.at) else one for one in listed]
         number = trusted_number(body.get("identifier"))
         self._entry("Patient", self.id, body, self.patient, self.id)
         if self.kind != "transaction":
@@ -127,20 +127,21 @@ class Entries:
         condition = token(NHS_NUMBER, number) if number else token(self.system, self.id)
         self.made[-1]["request"] = request("Patient", condition, create=only)
 
-    def resource(self, name: str, item: Tree) -> str:
-        """What hangs on the patient, with what stands within it, as entries; its url."""
+    def resource(self, name: str, item: Tree, within: str = "") -> str:
+        """What hangs on the patient, with what stands within it, as entries; its url. within: the id of what it stands
+        in, by which it is known where it has none of its own."""
         outer, self.contained = self.contained, []
         mark = _mark(name, item)
         item = dict(item)
         own = item.pop("id", "")
-        url = self._url(name, mark + (own or f"#{len(self.made)}"))
+        url = self._url(name, mark + (own or f"#{within or len(self.made)}"))
         if own and self.kind == "transaction" and item == _ERASED.get(name):
             self.made.append(deletion(name, token(self.system, self._inner(mark, own))))
             return url
         subject = item.get(SUBJECTS[name])
         item[SUBJECTS[name]] = {**(subject if type(subject) is dict else {}), "reference": self.patient}
         if name == "Flag":
-            self._put_plan(item)
+            self._put_plan(item, own)
         task = item.pop("Task", None) if name == "ServiceRequest" else None
         body = unshape(item, name, self.refer)
         if self.contained:
@@ -151,26 +152,28 @@ class Entries:
         if self.kind == "transaction":
             self.made[-1]["request"] = request(name, token(self.system, inner))
         if type(task) is dict:
-            self.resource("Task", {**task, "focus": {**(task.get("focus") or {}), "reference": url}})
+            self.resource("Task", {**task, "focus": {**(task.get("focus") or {}), "reference": url}}, own)
         return url
 
     def _inner(self, mark: str, own: str) -> str:
         """The value of the hub's identifier of what hangs on the patient."""
         return f"{quote(self.id, safe='')}/{mark}{quote(own, safe='')}"
 
-    def _put_plan(self, flag: Tree) -> None:
+    def _put_plan(self, flag: Tree, own: str) -> None:
         plan, episode = flag.get("CarePlan"), flag.pop("episode", None)
         if type(plan) is not dict:
             return
         follows = FOLLOWS["Flag"](flag)
         flag |= {**follows, **flag}
         del flag["CarePlan"]
-        if follows["status"] == "inactive":  # the plan has ended, or the flag that tells of it
+        if flag["status"] == _WRONG:
+            plan = {**plan, "status": _WRONG}
+        elif follows["status"] == "inactive":  # the plan has ended, or the flag that tells of it
             plan = {"status": "completed", **plan}
         if isinstance(episode, str):
             said = {"url": EPISODE, "valueReference": {"reference": f"EpisodeOfCare/{episode}"}}
             plan = {**plan, "extension": [*(plan.get("extension") or ()), said]}
-        detail = {"url": FLAG_DETAIL, "valueReference": {"reference": self.resource("CarePlan", plan)}}
+        detail = {"url": FLAG_DETAIL, "valueReference": {"reference": self.resource("CarePlan", plan, own)}}
         flag["extension"] = [detail, *(flag.get("extension") or ())]
 
     def _entry(self, name: str, own: str, body: Tree, url: str, inner: str) -> None:
@@ -236,39 +239,6 @@ class Entries:
         return f"#{own}"
 
 
-def trusted_number(identifiers: Any) -> str:
-    """The NHS number by which a patient may be found, else "": the one that can be trusted (`hub.wire.numbers`)."""
-    found = set()
-    for one in identifiers if type(identifiers) is list else ():
-        if type(one) is dict and one.get("system") == NHS_NUMBER:
-            said = [code for held in one.get("extension") or () for code in _statuses(held)]
-            status = "" if VERIFIED.issuperset(said) else "?"
-            period = one.get("period")
-            is_old = one.get("use") == "old" or (type(period) is dict and bool(period.get("end")))
-            if is_trusted(one.get("value"), status=status, is_old=is_old):
-                found.add(one["value"])
-    return found.pop() if len(found) == 1 else ""
-
-
-def _is_over(identifier: Any, at: str) -> bool:
-    """Whether this is an NHS number that was no longer in force when the message was made. at: that moment, "" where
-    nothing is sent."""
-    if type(identifier) is not dict or identifier.get("system") != NHS_NUMBER:
-        return False
-    period = identifier.get("period")
-    end = period.get("end") if type(period) is dict else None
-    return bool(at) and isinstance(end, str) and end < at[: len(end)]
-
-
-def _statuses(held: Any) -> Iterator[str]:
-    """How far a number was verified, by every code of an extension that says so; `?` where it has none."""
-    if type(held) is dict and str(held.get("url", "")).endswith("NHSNumberVerificationStatus"):
-        concept = held.get("valueCodeableConcept")
-        listed = concept.get("coding") if type(concept) is dict else None
-        found = [str(one.get("code", "?")) for one in listed or () if type(one) is dict]
-        yield from found or ["?"]
-
-
 def _listed(below: dict[str, list[Tree]]) -> Iterator[tuple[str, Tree]]:
     """Everything that hangs on the patient and has an id, with its type, also what stands within another."""
     for name, items in below.items():
@@ -291,11 +261,11 @@ def _teams(items: list[Tree]) -> list[Tree]:
     """Teams whose members stand as items of their own, joined again."""
     made: dict[str, Tree] = {}
     for n, item in enumerate(items):
-        if "#" in str(item.get("id")) and item.get("status") == "entered-in-error":
+        if "#" in str(item.get("id")) and item.get("status") == _WRONG:
             continue  # one of several who take part, and was noted by mistake
         own = str(item.get("id") or f"#{n}").partition("#")
         first = made.get(own[0]) if own[0] and own[2] else None
-        if first is not None and first.get("status") == "entered-in-error":  # the team goes on without its first
+        if first is not None and first.get("status") == _WRONG:  # the team goes on without its first
             made[own[0]] = {**item, "id": own[0]}
         elif first is None:
             made[own[0] or f"#{n}"] = dict(item)
@@ -354,4 +324,4 @@ def _after(body: Tree, name: str, value: Any) -> Tree:
     }
 
 
-__all__ = ["NHS_NUMBER", "Entries", "trusted_number", "uuid_of"]
+__all__ = ["Entries", "uuid_of"]

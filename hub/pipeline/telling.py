@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.message import Told
-from hub.model import ChildRecord, Item, Part, decode, encode, merge, merge3
+from hub.model import ChildRecord, Item, Part, Source, decode, encode, fields, merge, merge3
 from hub.store import Held, Known
 
 
@@ -59,13 +59,14 @@ def lay(
         for child, other in known.others:
             if child in newest.of:
                 _fill(held, _only(decode(other, Token), shared))
-    out, once = copy(record), _once(held)
+    listed = b"" if changes else encode(_bones(record, shared))
+    out, once = copy(record) if changes or not known.listed else _with_gone(known.listed, record, shared), _once(held)
     for name in shared:
         setattr(out, name, getattr(once, name))
     of = list(newest.of) if newest is not None else []
     left = [_without(known, one, shared) for one in known.held if one.name not in meet and known.key in one.of]
     seen = [(one.name, one.message) for one in known.held if one in found or known.key in one.of]
-    return out, Told(known.key, encode(part), encode(_bare(held)) if meet else b"", meet, of, seen, left)
+    return out, Told(known.key, encode(part), encode(_bare(held)) if meet else b"", meet, of, seen, left, listed)
 
 
 def _renumber(said: ChildRecord, own: ChildRecord) -> set[tuple[Any, Any]]:
@@ -147,6 +148,70 @@ def _renamed(item: Any, source: str) -> Any:
         return item
     out = copy(item)
     out.id = f"{source}:{item.id}"
+    return out
+
+
+def _bones(part: Any, apart: tuple[str, ...] = ()) -> Any:
+    """Of a part the lists in it and below, with the ids of their items and the codes by which a mapping knows what they
+    are, but for items that are gone or only stubs."""
+    out = type(part)()
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if name in (*apart, "source") or not value:
+            continue
+        if isinstance(value, Part):
+            below = _bones(value)
+            if below != type(value)():
+                setattr(out, name, below)
+        elif isinstance(value, list) and isinstance(value[0], Item):
+            there = [one for one in value if isinstance(one.id, str) and True not in (one.removed, one.stub)]
+            items = [_bones(item) for item in there]
+            setattr(out, name, items or UNSET)
+    if isinstance(part, Item):
+        out.id = part.id
+        for code in (one.name for one in fields(type(part)) if one.value == "code" and one.shape == "leaf"):
+            setattr(out, code, getattr(part, code))
+    return out
+
+
+def _with_gone(listed: bytes, record: ChildRecord, shared: tuple[str, ...]) -> ChildRecord:
+    """A full state with the items that its source told before and that are in it no more, as gone: a system that takes
+    what it is not told for unchanged would keep them. Not of lists that the record knows in part."""
+    source = record.source
+    partial = source.partial if isinstance(source, Source) and isinstance(source.partial, list) else []
+    out: ChildRecord = _and_gone(decode(listed), record, "", frozenset(partial), (*shared, "source", "extras"))
+    return out
+
+
+def _and_gone(had: Any, now: Any, path: str, partial: frozenset[str], apart: tuple[str, ...] = ()) -> Any:
+    out = copy(now)
+    for name in had.__struct_fields__:
+        old, new, where = getattr(had, name), getattr(now, name), f"{path}{name}"
+        if name in apart or where in partial or not old:
+            continue
+        if isinstance(old, Part):
+            below = _and_gone(old, new if isinstance(new, Part) else type(old)(), f"{where}.", partial)
+            if isinstance(new, Part) or below != type(old)():
+                setattr(out, name, below)
+        elif isinstance(old, list) and isinstance(old[0], Item):
+            before = {item.id: item for item in old}
+            items = [
+                _and_gone(before.pop(item.id), item, f"{where}[].", partial) if item.id in before else item
+                for item in new or ()
+            ]
+            if before or items:
+                setattr(out, name, [*items, *map(_removed, before.values())])
+    return out
+
+
+def _removed(bones: Any) -> Any:
+    """An item that is gone, with all in it."""
+    out = copy(bones)
+    for name in out.__struct_fields__:
+        value = getattr(out, name)
+        if isinstance(value, list) and value and isinstance(value[0], Item):
+            setattr(out, name, [_removed(item) for item in value])
+    out.removed = True
     return out
 
 

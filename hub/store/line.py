@@ -15,6 +15,10 @@ _FIRSTS = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND 
 _FREE = Sql("DELETE FROM place WHERE number {in numbers} RETURNING target, key")
 _HEADS = Sql("""SELECT keys.value, (SELECT min(q.number) FROM place q WHERE q.target = :target AND q.key = keys.value)
     FROM {each keys}""")
+_COUNT = {
+    False: Sql("SELECT nextval('message_number') FROM generate_series(1, :count)"),
+    True: Sql("UPDATE fact SET value = CAST(value AS INTEGER) + :count WHERE name = 'number' RETURNING value"),
+}
 _PUBLISHED = Sql("UPDATE message SET published = {now} WHERE number {in numbers}")
 _MESSAGES = Sql("""SELECT m.number, m.id, m.target, m.source, r.kind, m.document, m.ordinal, r.sealed
     FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
@@ -87,3 +91,13 @@ def free(work: Work, numbers: list[int]) -> list[int]:
 def heads_of(work: Work, target: int, keys: Iterable[int]) -> dict[int, int | None]:
     """The number that stands first in each of these places of a target, None where none does."""
     return {row[0]: row[1] for row in work.rows(_HEADS, target=target, keys=sorted(keys))}
+
+
+def new_numbers(work: Work, count: int) -> list[int]:
+    """New places in line, rising. Drawn after the keys are locked, so they rise in commit order within a key."""
+    if not count:
+        return []
+    if work.sqlite:
+        last = int(work.value(_COUNT[True], count=count))
+        return list(range(last - count + 1, last + 1))
+    return sorted(row[0] for row in work.rows(_COUNT[False], count=count))

@@ -11,7 +11,7 @@ from hub.message import Cause, Message
 from hub.store.bearing import Bearing
 from hub.store.database import Work
 from hub.store.facts import Incoming, LeaseLost, Taken
-from hub.store.line import firsts, free, heads_of, record_bound
+from hub.store.line import firsts, free, heads_of, new_numbers, record_bound
 from hub.store.statements import Rows, Sql
 
 _READER = Sql("""SELECT d.id, d.position FROM source s JOIN document d ON d.link = s.link WHERE s.link = :link
@@ -28,10 +28,6 @@ _KEYS = Sql("""SELECT k.name, k.id, k.version, k.content, k.alias FROM key k WHE
 _ALIASES = Sql("""SELECT k.id, k.alias FROM key k WHERE k.id {in ids} ORDER BY k.name {lock k}""")
 _ALIAS = Sql("UPDATE key SET alias = :alias WHERE id = :id")
 _TARGETS = Sql("SELECT t.link, t.generation, t.paused FROM target t")
-_COUNT = {
-    False: Sql("SELECT nextval('message_number') FROM generate_series(1, :count)"),
-    True: Sql("UPDATE fact SET value = CAST(value AS INTEGER) + :count WHERE name = 'number' RETURNING value"),
-}
 _RECORDS = Rows(
     "record", "document ordinal key version kind:text carries:text removal:bool failed:bool content:bytes sealed:bytes"
 )
@@ -310,16 +306,6 @@ def _behind(work: Work, places: list[tuple[int, int, int]]) -> set[int]:
         heads = heads_of(work, target, {key for key, _ in mine})
         behind.update(number for key, number in mine if heads[key] != number)
     return behind
-
-
-def new_numbers(work: Work, count: int) -> list[int]:
-    """New places in line, rising. Drawn after the keys are locked, so they rise in commit order within a key."""
-    if not count:
-        return []
-    if work.sqlite:
-        last = int(work.value(_COUNT[True], count=count))
-        return list(range(last - count + 1, last + 1))
-    return sorted(row[0] for row in work.rows(_COUNT[False], count=count))
 
 
 def places_of(

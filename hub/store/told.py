@@ -28,11 +28,13 @@ _KEEP = Rows("told", "key number sealed:bytes", "target=:target")
 
 class _Row(msgspec.Struct, array_like=True):
     """What is sealed. record: as `hub.model.encode` gives it; keys: under a child, those of the numbers under which
-    its shared parts lie; under a number, those of the children whose parts these are. message: that told it."""
+    its shared parts lie; under a number, those of the children whose parts these are. message: that told it. listed:
+    under a child, the items of the other parts of its last full state, by their ids."""
 
     record: bytes
     keys: list[int]
     message: int = 0
+    listed: bytes = b""
 
 
 _Rows = dict[int, _Row]
@@ -51,13 +53,15 @@ class Held(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct, frozen=True):
     """What a target knows of a child. key: the child's; said: by its source, b"" for nothing yet; held: the shared
     parts under each of its numbers, new and before; others: the other children whose parts these are, with what their
-    sources said, the last told first; gone: what was said of those that were merged into another since."""
+    sources said, the last told first; gone: what was said of those that were merged into another since; listed: the
+    items that its source's last full state had."""
 
     key: int = 0
     said: bytes = b""
     held: tuple[Held, ...] = ()
     others: tuple[tuple[int, bytes], ...] = ()
     gone: tuple[bytes, ...] = ()
+    listed: bytes = b""
 
 
 class Telling(Line):
@@ -96,7 +100,7 @@ class Telling(Line):
         last_first = sorted((key for key in also if key in others), key=lambda key: -others[key].message)
         told = tuple((key, others[key].record) for key in last_first if key not in gone)
         merged = tuple(others[key].record for key in last_first if key in gone)
-        return Known(child, own.record, tuple(held), told, merged)
+        return Known(child, own.record, tuple(held), told, merged, own.listed)
 
     def _rows(self, work: Work, target: int, keys: Sequence[int], *, damaged: bool = False) -> _Rows:
         """Rows by key. damaged: one that cannot be opened is left out."""
@@ -130,7 +134,7 @@ class Telling(Line):
             is_read = {ids[key]: row.message for key, row in rows.items() if key in ids} == dict(told.seen)
             before = rows[child].keys if child in rows else []
             mine = [key for key, name in ids.items() if name not in left] if is_read else before
-            kept = [(child, _Row(told.said, sorted(mine)))]
+            kept = [(child, _Row(told.said, sorted(mine), listed=told.listed))]
             gone = []
             for key, name in ids.items() if is_read else ():
                 if name not in left:

@@ -22,19 +22,9 @@ from hub.wire.stretch import COUNTED, Stretch, stretches
 from hub.wire.xmlout import Plan, Tree, element, normal, start
 
 __all__ = [
-    "Found",
-    "Plan",
-    "Record",
-    "Stretch",
-    "Tree",
-    "element",
-    "elements",
-    "normal",
-    "plan",
-    "records",
-    "start",
+    "Found", "Plan", "Record", "Stretch", "Tree", "element", "elements", "normal", "plan", "records", "start",
     "stretches",
-]
+]  # fmt: skip
 
 MAX_RECORD = 16 << 20
 """Most bytes from the end of one record to the end of the next."""
