@@ -10,10 +10,7 @@ import gc
 import os
 import signal
 import sys
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
@@ -23,7 +20,7 @@ from hub.errors import HubError
 MOST = 4
 """Most processes that are worth starting: more than that wait for the one that makes the pieces."""
 _AHEAD = 2
-"""Pieces on their way for each worker."""
+"""Pieces for each worker that may be made before the oldest of them is."""
 
 R = TypeVar("R")
 
@@ -44,35 +41,98 @@ def spread(
     `work` runs in copies of this process as it is now: what it changes is not seen here. What it raises is raised here.
     HubError when a worker was killed. Closing the generator ends the workers, as its own end does.
     """
-    pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
-    waiting: deque[tuple[Future[R], bytes]] = deque()
+    workers = [_Worker(work) for _ in range(processes)]
+    made: dict[int, tuple[Any, bytes]] = {}
+    given = 0
     try:
-        for piece in pieces:
-            waiting.append((pool.submit(_work, piece), piece))
-            if len(waiting) > _AHEAD * processes:
-                made, sent = waiting.popleft()
-                yield made.result(), sent
-        for made, sent in waiting:
-            yield made.result(), sent
-    except BrokenProcessPool:
-        raise HubError(
-            "one of the processes was killed, perhaps because memory ran out; what was written is not whole. Try"
-            " again, with --processes 1 if it happens again"
-        ) from None
+        for count, piece in enumerate(pieces):
+            while count - given >= _AHEAD * processes or all(one.is_busy for one in workers):
+                _collect(workers, made)
+                while given in made:
+                    yield _whole(*made.pop(given))
+                    given += 1
+            next(one for one in workers if not one.is_busy).give(count, piece)
+        while given in made or any(one.is_busy for one in workers):
+            if given in made:
+                yield _whole(*made.pop(given))
+                given += 1
+            else:
+                _collect(workers, made)
     finally:
-        pool.shutdown(cancel_futures=True)
+        for one in workers:
+            one.end()
 
 
-_job: list[Callable[[bytes], Any]] = []
-"""In a worker: what it does with a piece."""
+class _Worker:
+    """A copy of this process with a line to it. It is given one piece at a time, so that neither side ever waits for
+    the other to read while it writes. number, piece: of what it works on, or worked on last."""
+
+    def __init__(self, work: Callable[[bytes], Any]) -> None:
+        context = get_context("fork")
+        self.line, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.number, self.piece, self.is_busy = 0, b"", False
+
+    def give(self, number: int, piece: bytes) -> None:
+        """Let it work on a piece. HubError when it is dead."""
+        self.number, self.piece, self.is_busy = number, piece, True
+        try:
+            self.line.send_bytes(piece)
+        except OSError:
+            raise _killed() from None
+
+    def take(self) -> tuple[Any, bytes]:
+        """What it made, and of what. HubError when it is dead."""
+        try:
+            found = self.line.recv()
+        except (EOFError, OSError):
+            raise _killed() from None
+        self.is_busy = False
+        return found, self.piece
+
+    def end(self) -> None:
+        """It works no more, whatever it does."""
+        self.line.close()
+        self.process.kill()
+        self.process.join()
 
 
-def _begin(work: Callable[[bytes], Any]) -> None:
-    """In a worker, before all else. What was there before stays untouched, in pages that all processes share."""
-    _job[:] = [work]
+def _killed() -> HubError:
+    return HubError(
+        "one of the processes was killed, perhaps because memory ran out; what was written is not whole. Try"
+        " again, with --processes 1 if it happens again"
+    )
+
+
+def _collect(workers: list[_Worker], made: dict[int, tuple[Any, bytes]]) -> None:
+    """Wait until something is made, and take it."""
+    connection.wait([one.line for one in workers if one.is_busy])
+    for one in workers:
+        if one.is_busy and one.line.poll():
+            made[one.number] = one.take()
+
+
+def _whole(found: tuple[Any, Exception | None], piece: bytes) -> tuple[Any, bytes]:
+    """What was made, or the error instead."""
+    result, error = found
+    if error is not None:
+        raise error
+    return result, piece
+
+
+def _serve(line: connection.Connection, work: Callable[[bytes], Any]) -> None:
+    """In a worker. What was there before stays untouched, in pages that all processes share."""
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process it was copied from gets it too, and ends the workers
     Thread(target=_follow, daemon=True).start()
+    while True:
+        piece = line.recv_bytes()
+        try:
+            line.send((work(piece), None))
+        except Exception as error:
+            line.send((None, error))
 
 
 def _follow() -> None:
@@ -81,10 +141,6 @@ def _follow() -> None:
     if above is not None:
         connection.wait([above.sentinel])
         os._exit(1)
-
-
-def _work(piece: bytes) -> Any:
-    return _job[0](piece)
 
 
 __all__ = ["MOST", "available", "spread"]
