@@ -50,9 +50,8 @@ def lay(
     if newest is not None:
         base = _only(had, shared) if known.key in newest.of else ChildRecord()
         mine = _only(decode(newest.record, Token), shared)
-        for (
-            gone
-        ) in known.gone:  # it was merged into another: what it said counts no more, and all this child says is new
+        # Who was merged into another says nothing any more, and all that this child says is new beside it.
+        for gone in known.gone:
             mine, base = merge3(_only(decode(gone, Token), shared), mine, ChildRecord()), ChildRecord()
         held = merge3(base, mine, _softened(base, mine, part))
         _drop(held, old)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hub.message import Message
 from hub.store.database import Work
@@ -93,11 +93,12 @@ def heads_of(work: Work, target: int, keys: Iterable[int]) -> dict[int, int | No
     return {row[0]: row[1] for row in work.rows(_HEADS, target=target, keys=sorted(keys))}
 
 
-def new_numbers(work: Work, count: int) -> list[int]:
-    """New places in line, rising. Drawn after the keys are locked, so they rise in commit order within a key."""
+def new_numbers(work: Work, count: int, counting: Mapping[bool, Sql] = _COUNT) -> list[int]:
+    """New places in line, rising; or other numbers, counted as `counting` says for SQLite and not. Drawn after the keys
+    are locked, so they rise in commit order within a key."""
     if not count:
         return []
     if work.sqlite:
-        last = int(work.value(_COUNT[True], count=count))
+        last = int(work.value(counting[True], count=count))
         return list(range(last - count + 1, last + 1))
-    return sorted(row[0] for row in work.rows(_COUNT[False], count=count))
+    return sorted(row[0] for row in work.rows(counting[False], count=count))

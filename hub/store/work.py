@@ -16,7 +16,7 @@ from hub.message import Message, Parcel, Told
 from hub.seal import Keyring
 from hub.store.database import Database, Work
 from hub.store.facts import Claim, Claimed, LeaseLost, Outcome
-from hub.store.line import free, record_bound
+from hub.store.line import free, new_numbers, record_bound
 from hub.store.statements import Rows, Sql, clean
 from hub.store.told import Telling
 
@@ -210,7 +210,7 @@ class Working(Telling):
         def act(work: Work) -> dict[int, int]:
             mine = {row[0] for row in work.rows(_MINE, numbers=wanted, worker=worker)}
             kept = [place for place, parcel in enumerate(parcels) if mine.issuperset(parcel.numbers)]
-            numbers = _numbers(work, len(kept))
+            numbers = new_numbers(work, len(kept), _COUNT)
             work.count = sum(len(parcels[place].numbers) for place in kept)
             work.many(
                 _KEEP,
@@ -291,15 +291,6 @@ def _finished(row: Any, said: Outcome, causes: Any) -> tuple[Any, ...]:
         row.now,
         row.now if said.state in _FINAL else None,
     )
-
-
-def _numbers(work: Work, count: int) -> list[int]:
-    if not count:
-        return []
-    if work.sqlite:
-        last = int(work.value(_COUNT[True], count=count))
-        return list(range(last - count + 1, last + 1))
-    return sorted(row[0] for row in work.rows(_COUNT[False], count=count))
 
 
 def parcel_bound(key: bytes) -> bytes:
