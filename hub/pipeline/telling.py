@@ -134,10 +134,8 @@ def _named(record: ChildRecord, shared: tuple[str, ...], source: str) -> ChildRe
     for name in shared:
         part = copy(getattr(record, name))
         if isinstance(part, Part):
-            for field in part.__struct_fields__:
-                items = getattr(part, field)
-                if isinstance(items, list) and items and isinstance(items[0], Item):
-                    setattr(part, field, [_renamed(item, source) for item in items])
+            for field, items in _lists(part):
+                setattr(part, field, [_renamed(item, source) for item in items])
             setattr(out, name, part)
     return out
 
@@ -206,12 +204,16 @@ def _and_gone(had: Any, now: Any, path: str, partial: frozenset[str], apart: tup
 def _removed(bones: Any) -> Any:
     """An item that is gone, with all in it."""
     out = copy(bones)
-    for name in out.__struct_fields__:
-        value = getattr(out, name)
-        if isinstance(value, list) and value and isinstance(value[0], Item):
-            setattr(out, name, [_removed(item) for item in value])
+    for name, items in _lists(out):
+        setattr(out, name, [_removed(item) for item in items])
     out.removed = True
     return out
+
+
+def _lists(part: Part) -> list[tuple[str, list[Any]]]:
+    """The lists of items directly in a part that have some, by name."""
+    found = [(name, getattr(part, name)) for name in part.__struct_fields__]
+    return [(name, value) for name, value in found if isinstance(value, list) and value and isinstance(value[0], Item)]
 
 
 def _only(record: ChildRecord, shared: tuple[str, ...]) -> ChildRecord:
@@ -270,13 +272,11 @@ def _once(record: ChildRecord) -> ChildRecord:
 
 def _each_once(part: Part) -> Part:
     out = copy(part)
-    for name in part.__struct_fields__:
-        items = getattr(part, name)
-        if isinstance(items, list) and items and isinstance(items[0], Item):
-            found: dict[Any, Any] = {}
-            for item in items:
-                found.setdefault(_alike(item), item)
-            setattr(out, name, list(found.values()))
+    for name, items in _lists(part):
+        found: dict[Any, Any] = {}
+        for item in items:
+            found.setdefault(_alike(item), item)
+        setattr(out, name, list(found.values()))
     return out
 
 

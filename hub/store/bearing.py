@@ -98,7 +98,7 @@ class Bearing(Line):
 def _after(had: _Child, one: Incoming, about: Bears, numbers: frozenset[int], newest: bool) -> _Child:
     """What is known of a child once a record has spoken of it."""
     is_state = one.carries == "state" and one.merge is None
-    if one.removal or not (newest or not is_state):
+    if one.removal or (is_state and not newest):
         return had
     if not newest:
         return had._replace(shielded=had.shielded or about.shielded is True)
