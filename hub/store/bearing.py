@@ -6,7 +6,7 @@ every target and in the records of all sources that meet it in an NHS number, un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from hub.store.database import Work
@@ -53,17 +53,20 @@ class Bearing(Line):
                 if any(covers[child] & found for child in mine) or any(ids.get(name) in found for name in said)
             }
 
-        return self.database.read(act) if children or names else set()
+        return self.database.read(act, often=True) if children or names else set()
 
-    def bear(self, work: Work, said: Sequence[tuple[Incoming, bool]], ids: Mapping[bytes, int]) -> list[set[int]]:
+    def bear(
+        self, work: Work, said: Sequence[tuple[Incoming, bool]], ids: Mapping[bytes, int], fresh: Collection[int] = ()
+    ) -> list[set[int]]:
         """Keep what records say of who their children are, in their order, in a transaction that has locked the keys of
         the children. Of each record the keys of the numbers that its children bear without its saying so.
 
         With each record whether it is its child's newest: an older one that is read late changes little: it sets a
-        shield, unless it is a full state. ids: of the keys that the records name.
+        shield, unless it is a full state. ids: of the keys that the records name; fresh: of those that were made in
+        this transaction.
         """
         names = {name for one, _ in said for name in (*(about.child for about in one.bears), one.merge) if name}
-        mine = sorted({ids[name] for name in names})
+        mine = sorted({ids[name] for name in names}.difference(fresh))
         before: dict[int, _Child] = {}
         for child, key, shielded in work.rows(_OF, children=mine) if mine else ():
             had = before.get(child, _NOBODY)
@@ -83,15 +86,15 @@ class Bearing(Line):
                 unsaid |= after[child].keys - numbers
             found.append(unsaid)
         changed = sorted(child for child in {*before, *after} if before.get(child) != after.get(child))
-        if changed:
-            work.run(_DROP, children=changed)
-            rows = [
-                (child, key, now.shielded)
-                for child in changed
-                if (now := after.get(child, _NOBODY)) != _NOBODY
-                for key in sorted({*now.keys, *([child] if now.shielded else [])})
-            ]
-            work.many(_KEEP, rows)
+        if dropped := [child for child in changed if child in before]:
+            work.run(_DROP, children=dropped)
+        rows = [
+            (child, key, now.shielded)
+            for child in changed
+            if (now := after.get(child, _NOBODY)) != _NOBODY
+            for key in sorted({*now.keys, *([child] if now.shielded else [])})
+        ]
+        work.many(_KEEP, rows)
         return found
 
 

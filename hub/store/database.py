@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from hub.store.drivers import Postgresql, Sqlite, named, parse
@@ -32,11 +33,14 @@ def no_hook(step: str, count: int) -> None:
 
 
 class Work:
-    """One transaction under way. count: of the records or messages it is about, for the hook."""
+    """One transaction under way. count: of the records or messages it is about, for the hook. often: its statements
+    are kept prepared."""
 
-    def __init__(self, connection: Any, sqlite: bool) -> None:
+    def __init__(self, connection: Any, sqlite: bool, often: bool = False) -> None:
         # On PostgreSQL one cursor does for all, and keeps what it learned of types; SQLite's costs nothing.
-        self.execute: Callable[..., Any] = connection.execute if sqlite else connection.cursor().execute
+        self.execute: Callable[..., Any] = (
+            connection.execute if sqlite else partial(connection.cursor().execute, prepare=often)
+        )
         self.connection, self.sqlite = connection, sqlite
         self.count = 0
 
@@ -71,18 +75,19 @@ class Work:
                 values[name] = encode(value)
         return self.execute(statement.sqlite if self.sqlite else statement.postgresql, values)
 
-    def many(self, rows: Rows, values: Sequence[Sequence[Any]], **same: Any) -> None:
-        """Insert or update many rows, each with its values in the order of `rows.columns`."""
+    def many(self, rows: Rows, values: Sequence[Sequence[Any]], **same: Any) -> int:
+        """Insert or update many rows, each with its values in the order of `rows.columns`; how many were."""
         if not values:
-            return
+            return 0
         if self.sqlite:
             text, after = rows.sqlite
-            rest = tuple(same[name] for name in after)
-            self.connection.executemany(text, [(*value, *rest) for value in values])
-            return
+            if after:
+                rest = tuple([same[name] for name in after])
+                values = [(*value, *rest) for value in values]
+            return int(self.connection.executemany(text, values).rowcount)
         for name, column in zip(rows.names, zip(*values, strict=True), strict=True):
             same[f"r_{name}"] = array(column)
-        self.execute(rows.postgresql, same)
+        return int(self.execute(rows.postgresql, same).rowcount)
 
 
 class Pool:
@@ -158,16 +163,17 @@ class Database:
             threading.Lock() if self.sqlite else contextlib.nullcontext()
         )
 
-    def write(self, act: Callable[[Work], T], step: str = "", *, once: bool = False) -> T:
+    def write(self, act: Callable[[Work], T], step: str = "", *, once: bool = False, often: bool = False) -> T:
         """Run `act` in a transaction and commit it. It may be run again from the start, so it must change nothing else.
 
-        step: the transaction of the flow, whose hooks are called. once: do not run it again. StoreDown when the
-        database cannot be used.
+        step: the transaction of the flow, whose hooks are called. once: do not run it again. often: the same statements
+        come again and again, and all go by an index whatever the tables hold: their plans are kept for a while.
+        StoreDown when the database cannot be used.
         """
         for tried in range(TRIES):
             try:
                 with self._writing:
-                    result, count = self._transact(self.driver.writing, act, step)
+                    result, count = self._transact(act, step, often, writes=True)
                 break
             except self.driver.error as error:
                 failed, again = error, self.driver.broken_off(error)
@@ -180,11 +186,11 @@ class Database:
             self.hook(f"{step}.after-commit", count)
         return result
 
-    def read(self, act: Callable[[Work], T]) -> T:
-        """Run `act`, which only reads, on one state of the database."""
+    def read(self, act: Callable[[Work], T], *, often: bool = False) -> T:
+        """Run `act`, which only reads, on one state of the database. often: as in `write`."""
         for tried in range(2):
             try:
-                return self._transact(self.driver.reading, act)[0]
+                return self._transact(act, "", often, writes=False)[0]
             except self.driver.error as error:
                 raise self.down(error) from None
             except _Cut as cut:
@@ -192,17 +198,17 @@ class Database:
                     raise self.down(cut.error) from None
         raise AssertionError("unreachable")
 
-    def _transact(self, begin: str, act: Callable[[Work], T], step: str = "") -> tuple[T, int]:
+    def _transact(self, act: Callable[[Work], T], step: str, often: bool, *, writes: bool) -> tuple[T, int]:
         connection, age = self.pool.take()
         asked = False
         try:
-            connection.execute(begin)
-            work = Work(connection, self.sqlite)
+            self.driver.begin(connection, writes, often)
+            work = Work(connection, self.sqlite, often)
             result = act(work)
             if step:
                 self.hook(f"{step}.before-commit", work.count)
             asked = True
-            connection.commit()
+            self.driver.commit(connection)
         except BaseException as error:
             whole = self._undo(connection, age)
             if isinstance(error, self.driver.error) and not whole and not asked:

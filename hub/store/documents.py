@@ -9,21 +9,26 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from hub.errors import DeclarationError
+from hub.seal import Keyring
 from hub.store.database import Work
 from hub.store.facts import Kept, LeaseLost, Unread
+from hub.store.line import new_numbers
 from hub.store.shelf import Shelf
-from hub.store.statements import Sql
+from hub.store.statements import Rows, Sql
 from hub.wire import Document
 
 CHUNK = 1 << 20
 """Bytes of a document sealed in one piece."""
 
-_NEW = Sql("""INSERT INTO document (name, link, sealed, kept) VALUES (:name, :link, :sealed, {now})
-    ON CONFLICT (name) DO NOTHING RETURNING id""")
+_NAMED = Sql("SELECT d.name, d.id FROM document d WHERE d.name {in names bytes}")
+_NUMBERS = {
+    False: Sql("SELECT nextval('document_id_seq') FROM generate_series(1, :count)"),
+    True: Sql("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'document'), 0) + :count"),
+}
+_KEEP = Rows("document", "id name:bytes sealed:bytes", "link=:link, kept={now}", once="name")
 _READER = Sql("SELECT s.link FROM source s WHERE s.link = :link AND s.reader = :worker {lock s}")
-_OLD = Sql("SELECT id FROM document WHERE name = :name")
-_CHUNK = Sql("INSERT INTO chunk (document, part, ordinal, sealed) VALUES (:document, :part, :ordinal, :sealed)")
-_ABOUT = Sql("UPDATE document SET sealed = :sealed WHERE id = :id")
+_CHUNKS = Rows("chunk", "document part ordinal sealed:bytes")
+_DROP = Sql("DELETE FROM chunk WHERE document {in documents}")
 _SEALED = Sql("SELECT sealed FROM document WHERE id = :id")
 _READ = Sql("SELECT sealed FROM chunk WHERE document = :document AND part = :part AND ordinal = :ordinal")
 _UNREAD = Sql("""SELECT id, position, sealed FROM document WHERE link = :link AND NOT done
@@ -43,6 +48,43 @@ class About(msgspec.Struct, array_like=True):
     name: str
     label: str
     parts: list[_Part] = msgspec.field(default_factory=list)
+
+
+class _Chunks:
+    """Chunks on their way into the store, several in one statement while they are small."""
+
+    def __init__(self, work: Work, ring: Keyring) -> None:
+        self.work, self.ring = work, ring
+        self._rows: list[tuple[int, int, int, bytes]] = []
+        self._size = 0
+
+    def fill(
+        self, document: int, name: str, stream: Document | Iterable[tuple[str, bytes]], label: str | None
+    ) -> bytes:
+        """Seal and keep what a document consists of; what stands in its row, sealed."""
+        if isinstance(stream, Document):
+            about, stream = About(name, label or stream.name), _chunks(stream)
+        else:
+            about = About(name, label or name)
+        places: dict[str, int] = {}
+        for part, data in _pieces(stream):
+            if part not in places:
+                places[part] = len(places)
+                about.parts.append(_Part(part, []))
+            place = places[part]
+            sizes = about.parts[place].sizes
+            sealed = self.ring.seal(data, chunk_bound(document, place, len(sizes)))
+            self._rows.append((document, place, len(sizes), sealed))
+            sizes.append(len(data))
+            self._size += len(data)
+            if self._size >= CHUNK:
+                self.write()
+        return self.ring.seal(msgspec.msgpack.encode(about), about_bound(document))
+
+    def write(self) -> None:
+        """Keep those that are not yet."""
+        self.work.many(_CHUNKS, self._rows)
+        self._rows, self._size = [], 0
 
 
 class Documents(Shelf):
@@ -82,42 +124,32 @@ class Documents(Shelf):
         source, identity = self.link_id(link), self.identity(link)
         marks = [self.ring.name("document", identity, name) for name, _, _ in documents]
 
+        asked = dict(zip(reversed(marks), reversed(documents), strict=True))  # of one name the first
+
         def act(work: Work) -> list[Kept]:
-            kept = []
-            for mark, (name, chunks, label) in zip(marks, documents, strict=True):
-                made = work.value(_NEW, name=mark, link=source, sealed=b"")
-                if made is not None:
-                    title = label or (chunks.name if isinstance(chunks, Document) else name)
-                    self._fill(
-                        work, made, About(name, title), _chunks(chunks) if isinstance(chunks, Document) else chunks
-                    )
-                    work.count += 1
-                kept.append(Kept(made or work.value(_OLD, name=mark), new=made is not None))
+            held = _held(work, marks)
+            fresh = [mark for mark in dict.fromkeys(marks) if mark not in held]
+            made = dict(zip(fresh, new_numbers(work, len(fresh), _NUMBERS), strict=True))
+            chunks = _Chunks(work, self.ring)
+            rows = [(number, mark, chunks.fill(number, *asked[mark])) for mark, number in made.items()]
+            chunks.write()
+            if work.many(_KEEP, rows, link=source) < len(rows):  # another kept some of these at the same time
+                held = _held(work, fresh)
+                work.run(_DROP, documents=[number for mark, number in made.items() if held[mark] != number])
+                made = {mark: number for mark, number in made.items() if held[mark] == number}
+            work.count = len(made)
             if worker is not None and work.row(_READER, link=source, worker=worker) is None:
                 raise LeaseLost("the source is read by another worker")
-            return kept
+            held |= made
+            return [Kept(held[mark], new=made.pop(mark, None) is not None) for mark in marks]
 
         # What is a stream can be read but once; what is a document as often as it takes.
         once = not all(isinstance(chunks, Document) for _, chunks, _ in documents)
-        return self.database.write(act, "T1", once=once)
-
-    def _fill(self, work: Work, document: int, about: About, stream: Iterable[tuple[str, bytes]]) -> None:
-        places: dict[str, int] = {}
-        for name, data in _pieces(stream):
-            if name not in places:
-                places[name] = len(places)
-                about.parts.append(_Part(name, []))
-            part = about.parts[places[name]]
-            ordinal = len(part.sizes)
-            sealed = self.ring.seal(data, chunk_bound(document, places[name], ordinal))
-            work.run(_CHUNK, document=document, part=places[name], ordinal=ordinal, sealed=sealed)
-            part.sizes.append(len(data))
-        sealed = self.ring.seal(msgspec.msgpack.encode(about), about_bound(document))
-        work.run(_ABOUT, id=document, sealed=sealed)
+        return self.database.write(act, "T1", once=once, often=True)
 
     def document(self, document: int) -> Document:
         """A kept document, read and opened a chunk at a time. DeclarationError when there is none of that number."""
-        sealed = self.database.read(lambda work: work.value(_SEALED, id=document))
+        sealed = self.database.read(lambda work: work.value(_SEALED, id=document), often=True)
         if sealed is None:
             raise DeclarationError(f"there is no document {document}")
         about = self._about(document, sealed)
@@ -145,8 +177,13 @@ class Documents(Shelf):
     def unread(self, link: str, limit: int = 1000) -> list[Unread]:
         """Documents of a link with records left to take, in the order they were kept."""
         source = self.link_id(link)
-        rows = self.database.read(lambda work: work.rows(_UNREAD, link=source, limit=limit))
+        rows = self.database.read(lambda work: work.rows(_UNREAD, link=source, limit=limit), often=True)
         return [Unread(row.id, row.position, self._about(row.id, row.sealed).name) for row in rows]
+
+
+def _held(work: Work, marks: list[bytes]) -> dict[bytes, int]:
+    """The numbers of documents that are kept under these names."""
+    return {bytes(row[0]): row[1] for row in work.rows(_NAMED, names=marks)}
 
 
 def about_bound(document: int) -> bytes:

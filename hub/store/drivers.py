@@ -7,16 +7,19 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from hub.errors import DeclarationError
+from hub.store.statements import Packed
 
 BUSY = 30
 """Seconds to wait for another process that writes to the same file."""
 # A worker that is stopped inside a transaction must not keep its rows locked for longer than its lease would last.
 # Every statement here is written to go by an index. A planner whose statistics are hours old, or that knows a table
-# from when it was empty, would read all of it for a hundred rows; so it is told not to, and plans are made each time.
+# from when it was empty, would read all of it for a hundred rows; so it is told not to, and plans are made each time,
+# but for the statements of the flow: they are all the server would do, so theirs are made anew every so often.
 _SESSION = " ".join(
     f"-c {setting}"
     for setting in (
@@ -28,6 +31,12 @@ _SESSION = " ".join(
         *(f"enable_{way}=off" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")),
     )
 )
+PREPARED = 300
+"""Statements kept prepared on a connection; the flow has about a hundred."""
+COMMAND_OK = 1
+"""PostgreSQL's answer where there are no rows, as `psycopg.pq.ExecStatus` has it."""
+PLANNED = 20.0
+"""Seconds for which the plans of the flow's statements are kept."""
 _CONNECT = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
@@ -84,7 +93,7 @@ class Sqlite:
 
     sqlite = True
     error: type[Exception] = sqlite3.Error
-    reading, writing = "BEGIN", "BEGIN IMMEDIATE"
+    writing = "BEGIN IMMEDIATE"
 
     def __init__(self, url: Url) -> None:
         self.url = url
@@ -100,6 +109,14 @@ class Sqlite:
             made.close()
             raise
         return made
+
+    def begin(self, connection: Any, writes: bool, often: bool) -> None:
+        """Begin a transaction. often: what it does comes again and again."""
+        connection.execute(self.writing if writes else "BEGIN")
+
+    def commit(self, connection: Any) -> None:
+        """End it well."""
+        connection.commit()
 
     def broken(self, connection: Any) -> bool:
         """Whether a connection is of no more use."""
@@ -133,21 +150,60 @@ class Postgresql:
     """PostgreSQL. Its library is imported only for those who use it."""
 
     sqlite = False
-    reading, writing = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "BEGIN ISOLATION LEVEL READ COMMITTED"
+    writing = "BEGIN ISOLATION LEVEL READ COMMITTED"
+    _reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    _often = "; SET LOCAL plan_cache_mode = force_generic_plan"
 
     def __init__(self, url: Url) -> None:
         import psycopg
+        from psycopg.adapt import Dumper
+        from psycopg.types.numeric import Int8Dumper
+
+        class PackedDumper(Dumper):
+            format, oid = psycopg.pq.Format.BINARY, 1001
+
+            def dump(self, obj: Packed) -> bytes:
+                return obj.data
 
         self.url, self._connect = url, psycopg.connect
         self.error: type[Exception] = psycopg.Error
         self._operational = psycopg.OperationalError
+        self._refusal = psycopg.errors.error_from_result
+        # Whole numbers are of one type whatever their size, or a statement would be prepared for each.
+        self._dumpers: dict[type, type[Dumper]] = {int: Int8Dumper, Packed: PackedDumper}
         told = dict(url.told or {})
         options = " ".join(filter(None, (told.pop("options", ""), _SESSION)))
         self._told: dict[str, Any] = {**told, **_CONNECT, "application_name": "ics-hub", "options": options}
 
     def connect(self) -> Any:
         """A new connection, which begins no transaction by itself, and whose rows have names."""
-        return self._connect(**self._told, autocommit=True, prepare_threshold=None, row_factory=_rows)
+        made: Any = self._connect(**self._told, autocommit=True, prepare_threshold=0, row_factory=_rows)
+        made.prepared_max = PREPARED
+        for kind, dumper in self._dumpers.items():
+            made.adapters.register_dumper(kind, dumper)
+        made.planned = monotonic()
+        return made
+
+    def begin(self, connection: Any, writes: bool, often: bool) -> None:
+        """Begin a transaction. often: what it does comes again and again."""
+        words = self.writing if writes else self._reading
+        if often:
+            words += self._often
+            if (now := monotonic()) - connection.planned > PLANNED:
+                words += "; DISCARD PLANS"
+                connection.planned = now
+        self._say(connection, words)
+
+    def commit(self, connection: Any) -> None:
+        """End it well."""
+        self._say(connection, "COMMIT")
+
+    def _say(self, connection: Any, words: str) -> None:
+        # Not by a cursor: that takes three times as long for what brings no rows.
+        result = connection.pgconn.exec_(words.encode())
+        if result.status != COMMAND_OK:
+            error = self._refusal(result)
+            raise error if error.sqlstate else self._operational(str(error))
 
     def broken(self, connection: Any) -> bool:
         """Whether a connection is of no more use."""

@@ -12,7 +12,12 @@ from hub.store.statements import Sql
 
 _FIRSTS = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND m.state = 'ready' AND {first}
     ORDER BY m.number {skip m}""")
-_FREE = Sql("DELETE FROM place WHERE number {in numbers} RETURNING target, key")
+# With each whether an earlier message was set aside there, which this one passes if it was sent.
+_FREE = Sql("""DELETE FROM place WHERE number {in numbers} RETURNING target, key, number,
+    EXISTS (SELECT 1 FROM aside a WHERE a.target = place.target AND a.key = place.key AND a.number < place.number
+    AND NOT a.passed) AS passes""")
+_PASS = Sql("""UPDATE aside SET passed = true WHERE target = :target AND key = :key AND number < :number
+    AND NOT passed""")
 _HEADS = Sql("""SELECT keys.value, (SELECT min(q.number) FROM place q WHERE q.target = :target AND q.key = keys.value)
     FROM {each keys}""")
 _COUNT = {
@@ -36,7 +41,7 @@ class Line(Shelf):
     def body(self, numbers: Iterable[int]) -> list[Message]:
         """Whole messages by their numbers, in line order."""
         wanted = list(numbers)
-        return self.database.read(lambda work: self.messages(work, wanted))
+        return self.database.read(lambda work: self.messages(work, wanted), often=True)
 
     def messages(self, work: Work, numbers: list[int]) -> list[Message]:
         """Whole messages, in line order."""
@@ -77,11 +82,16 @@ def mark_published(work: Work, numbers: list[int]) -> None:
         work.run(_PUBLISHED, numbers=numbers)
 
 
-def free(work: Work, numbers: list[int]) -> list[int]:
-    """Give up the places of messages that are no longer open; the numbers that stand first there now."""
+def free(work: Work, numbers: list[int], *, sent: bool = False) -> list[int]:
+    """Give up the places of messages that are no longer open; the numbers that stand first there now.
+
+    sent: to their target, so that what was set aside before them there was passed.
+    """
     freed: defaultdict[int, set[int]] = defaultdict(set)
-    for target, key in work.rows(_FREE, numbers=numbers) if numbers else []:
+    for target, key, number, passes in work.rows(_FREE, numbers=numbers) if numbers else []:
         freed[target].add(key)
+        if sent and passes:
+            work.run(_PASS, target=target, key=key, number=number)
     heads: set[int] = set()
     for target, keys in freed.items():
         heads.update(number for number in heads_of(work, target, keys).values() if number is not None)

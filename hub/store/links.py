@@ -107,7 +107,7 @@ class Links(Shelf):
     def lease_source(self, link: str, worker: int) -> bool:
         """Become the one reader of a source; False while another is."""
         number = self.link_id(link)
-        return self.database.write(lambda work: work.run(_LEASE, link=number, worker=worker)) == 1
+        return self.database.write(lambda work: work.run(_LEASE, link=number, worker=worker), often=True) == 1
 
     def release_source(self, link: str, worker: int) -> None:
         """Stop being the reader of a source."""
@@ -148,4 +148,4 @@ class Links(Shelf):
     def paused(self, target: str) -> float:
         """Seconds that a pause has left; 0 when there is none, or it waits for its probe."""
         link = self.link_id(target)
-        return max(0.0, self.database.read(lambda work: work.value(_LEFT, target=link)) or 0.0)
+        return max(0.0, self.database.read(lambda work: work.value(_LEFT, target=link), often=True) or 0.0)

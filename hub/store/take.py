@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from hub.errors import DeclarationError
 from hub.message import Cause, Message
+from hub.seal import Keyring
 from hub.store.bearing import Bearing
-from hub.store.database import Work
+from hub.store.database import Database, Work
 from hub.store.facts import Incoming, LeaseLost, Taken
 from hub.store.line import firsts, free, heads_of, new_numbers, record_bound
 from hub.store.statements import Rows, Sql
 
-_READER = Sql("""SELECT d.id, d.position FROM source s JOIN document d ON d.link = s.link WHERE s.link = :link
-    AND s.reader = :worker AND d.id {in documents} AND NOT d.done {lock s}""")
+_READER = Sql("""SELECT d.id, d.position, d.unchanged FROM source s JOIN document d ON d.link = s.link
+    WHERE s.link = :link AND s.reader = :worker AND d.id {in documents} AND NOT d.done {lock s}""")
 # Missing keys are made in sorted order, then all are locked in sorted order, each in a statement of its own that sees
 # what others committed meanwhile. Nobody who holds a lock of the second step waits in the first: no deadlock.
 _MAKE_KEYS = {
     False: Sql("""INSERT INTO key (name) SELECT n FROM unnest(CAST(:names AS bytea[])) AS names(n)
-        WHERE NOT EXISTS (SELECT 1 FROM key k WHERE k.name = n) ORDER BY n ON CONFLICT (name) DO NOTHING"""),
-    True: Sql("INSERT OR IGNORE INTO key (name) SELECT unhex(value) FROM json_each(:names)"),
+        WHERE NOT EXISTS (SELECT 1 FROM key k WHERE k.name = n) ORDER BY n ON CONFLICT (name) DO NOTHING
+        RETURNING name, id"""),
+    True: Sql("INSERT OR IGNORE INTO key (name) SELECT unhex(value) FROM json_each(:names) RETURNING name, id"),
 }
+KNOWN_KEYS = 50_000
+"""Names of keys remembered in the process; a key is never removed."""
 _KEYS = Sql("""SELECT k.name, k.id, k.version, k.content, k.alias FROM key k WHERE k.name {in names bytes}
     ORDER BY k.name {lock k}""")
 _ALIASES = Sql("""SELECT k.id, k.alias FROM key k WHERE k.id {in ids} ORDER BY k.name {lock k}""")
@@ -54,18 +58,19 @@ _OLDER = Sql("""SELECT m.number, n.number FROM message n
 _SUPERSEDED = Rows(
     "message", "number superseded_by", "state='superseded', due=NULL, ended={now}, changed={now}", update=True
 )
-_POSITION = Sql("""UPDATE document SET position = :next, done = :done, unchanged = unchanged + :unchanged,
-    cause = :cause WHERE id = :document""")
+_POSITIONS = Rows("document", "id position done:bool unchanged cause", update=True)
 _UNCHANGED = Sql("UPDATE source SET unchanged = unchanged + :unchanged WHERE link = :link")
 
 
 class Head(NamedTuple):
-    """A key's row. content: of the last record kept for it, None when it cannot be compared with."""
+    """A key's row. content: of the last record kept for it, None when it cannot be compared with. fresh: made in this
+    transaction, so that nothing else is known of it."""
 
     id: int
-    version: int
-    content: bytes | None
-    alias: int | None
+    version: int = 0
+    content: bytes | None = None
+    alias: int | None = None
+    fresh: bool = False
 
 
 class Addressed(NamedTuple):
@@ -113,6 +118,10 @@ class Batch(NamedTuple):
 class Taking(Bearing):
     """Keeping records and putting their messages in line."""
 
+    def __init__(self, database: Database, ring: Keyring) -> None:
+        super().__init__(database, ring)
+        self._keys: set[bytes] = set()
+
     def take(
         self,
         worker: int,
@@ -148,27 +157,33 @@ class Taking(Bearing):
                 raise LeaseLost("a document is read by another worker, or from another place")
             work.count = len(every)
             heads = self.lock_keys(work, every)
+            unchanged = {row[0]: row[2] for row in found}
             kept: list[Addressed] = []
+            positions = []
             for batch in batches:
-                fresh = self._compared(batch, heads)
-                kept += fresh
-                unchanged = len(batch.records) - len(fresh)
-                rest = {"next": batch.next, "cause": causes[batch.stopped], "done": batch.done}
-                work.run(_POSITION, document=batch.document, unchanged=unchanged, **rest)
+                new = self._compared(batch, heads)
+                kept += new
+                same = unchanged[batch.document] + len(batch.records) - len(new)
+                positions.append((batch.document, batch.next, batch.done, same, causes[batch.stopped]))
+            work.many(_POSITIONS, positions)
             self._keep_records(work, kept, causes)
             for form in kept:
                 if form.incoming.members:
                     children = sorted({heads[name].id for name in form.incoming.members})
                     work.run(_MEMBERS, form=form.head.id, children=children)
             ids = {name: head.id for name, head in heads.items()}
-            unsaid = self.bear(work, [(one.incoming, True) for one in kept], ids)
-            keys = places_of(work, kept, heads, unsaid)
-            messages = self.address(work, where, list(zip(kept, keys, strict=True)), causes, targets) if kept else []
+            fresh = {head.id for head in heads.values() if head.fresh}
+            unsaid = self.bear(work, [(one.incoming, True) for one in kept], ids, fresh)
+            addressed = list(zip(kept, places_of(work, kept, heads, unsaid), strict=True))
+            messages = self.address(work, where, addressed, causes, targets, fresh) if kept else []
             if len(kept) < len(every):
                 work.run(_UNCHANGED, link=where.link, unchanged=len(every) - len(kept))
             return Taken(messages, len(kept), len(every) - len(kept), batches[-1].next)
 
-        return self.database.write(act, "T2")
+        taken = self.database.write(act, "T2", often=True)
+        self._keys = self._keys if len(self._keys) < KNOWN_KEYS else set()
+        self._keys.update(name for one in every for name in _names(one))
+        return taken
 
     def _compared(self, batch: Batch, heads: dict[bytes, Head]) -> list[Addressed]:
         """Compare a batch with the heads, which it moves on; what is new."""
@@ -212,12 +227,15 @@ class Taking(Bearing):
     def lock_keys(self, work: Work, batch: Sequence[Incoming], also: Iterable[bytes] = ()) -> dict[bytes, Head]:
         """The rows of all keys that these records name, made where they are missing; nobody else keeps a record of
         these children until the transaction ends."""
-        names = {name for one in batch for name in (one.child, *one.places, one.merge) if name is not None}
-        ordered = sorted(names.union(also))
-        if not ordered:
-            return {}
-        work.run(_MAKE_KEYS[work.sqlite], names=ordered)
-        return {row[0]: Head(*row[1:]) for row in work.rows(_KEYS, names=ordered)}
+        ordered = sorted({name for one in batch for name in _names(one)}.union(also))
+        heads = _made(work, [name for name in ordered if name not in self._keys])
+        if there := [name for name in ordered if name not in heads]:
+            heads.update((row[0], Head(*row[1:])) for row in work.rows(_KEYS, names=there))
+        if lost := [name for name in ordered if name not in heads]:  # the store is not the one that was remembered
+            self._keys = set()
+            heads |= _made(work, lost)
+            heads.update((row[0], Head(*row[1:])) for row in work.rows(_KEYS, names=lost) if row[0] not in heads)
+        return heads
 
     def address(
         self,
@@ -226,8 +244,10 @@ class Taking(Bearing):
         kept: list[tuple[Addressed, set[int]]],
         causes: dict[Cause | None, int | None],
         targets: dict[str, int],
+        fresh: Collection[int] = (),
     ) -> list[Message]:
-        """A message for each target of each record, in its places; those to be published now."""
+        """A message for each target of each record, in its places; those to be published now. fresh: keys that were
+        made in this transaction."""
         facts = {row[0]: row for row in work.rows(_TARGETS)}
         if missing := [name for name, number in targets.items() if number not in facts]:
             raise DeclarationError(f"{missing[0]!r} is not registered as a target")
@@ -259,7 +279,7 @@ class Taking(Bearing):
                 made[number] = Message(number, mark, name, self.link_name(work, where.link), one.kind, bound, k.sealed)
         work.many(_MESSAGES, rows, source=where.link)
         work.many(_PLACES, places)
-        behind = _behind(work, places)
+        behind = _behind(work, places, fresh)
         closed, after = self.supersede(work, sorted(behind)) if behind else (set(), [])
         ready = {row[0] for row in rows if row[9] == "ready"}
         if behind:
@@ -298,12 +318,28 @@ def is_whole(one: Incoming) -> bool:
     return one.carries == "state" and not one.removal and one.merge is None
 
 
-def _behind(work: Work, places: list[tuple[int, int, int]]) -> set[int]:
-    """The numbers that are not first in all of these places."""
+def _names(one: Incoming) -> Iterator[bytes]:
+    """The names of all keys that a record stands under."""
+    yield one.child
+    yield from one.places
+    if one.merge is not None:
+        yield one.merge
+
+
+def _made(work: Work, names: list[bytes]) -> dict[bytes, Head]:
+    """The keys among these that were not there, and now are."""
+    rows = work.rows(_MAKE_KEYS[work.sqlite], names=names) if names else []
+    return {row[0]: Head(row[1], fresh=True) for row in rows}
+
+
+def _behind(work: Work, places: list[tuple[int, int, int]], fresh: Collection[int]) -> set[int]:
+    """The numbers that are not first in all of these places, which rise. Under a fresh key nobody else stands."""
     behind: set[int] = set()
     for target in {place[0] for place in places}:
         mine = [(key, number) for at, key, number in places if at == target]
-        heads = heads_of(work, target, {key for key, _ in mine})
+        heads: dict[int, int | None] = {key: number for key, number in reversed(mine) if key in fresh}
+        if asked := {key for key, _ in mine if key not in fresh}:
+            heads |= heads_of(work, target, asked)
         behind.update(number for key, number in mine if heads[key] != number)
     return behind
 

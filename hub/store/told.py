@@ -83,7 +83,7 @@ class Telling(Line):
             gone = {row[0] for row in work.rows(_MERGED, keys=of)} if of else set()
             return [self._known(child, set(mine), ids, (said, met, others), gone) for child, mine in children]
 
-        return self.database.read(act)
+        return self.database.read(act, often=True)
 
     def _known(
         self, child: int, names: set[bytes], ids: dict[int, bytes], rows: tuple[_Rows, _Rows, _Rows], gone: set[int]
@@ -120,7 +120,8 @@ class Telling(Line):
 
     def children(self, names: Sequence[bytes]) -> dict[bytes, int]:
         """The numbers of the keys of these names."""
-        return {row.name: row.id for row in self.database.read(lambda work: work.rows(_KEYS, names=sorted(names)))}
+        found = self.database.read(lambda work: work.rows(_KEYS, names=sorted(names)), often=True)
+        return {row.name: row.id for row in found}
 
     def tell(self, work: Work, target: int, arrived: Iterable[tuple[int, Told]]) -> None:
         """Keep what messages told that have arrived: number and what it is."""

@@ -67,8 +67,6 @@ _FINISH = Rows(
     update=True,
 )
 _ATTEMPTS = Rows("attempt", "number tried started:float ended:float outcome:text cause", "worker=:worker")
-_PASS = Sql("""UPDATE aside SET passed = true FROM place p WHERE p.number {in numbers} AND aside.target = p.target
-    AND aside.key = p.key AND aside.number < p.number AND NOT aside.passed""")
 _FINAL = ("sent", "withheld")
 _STATES = {*_FINAL, "waiting", "parked", "ready"}
 
@@ -130,7 +128,7 @@ class Working(Telling):
                 self.link_name(work, row.source)
             return found, {row.number: row for row in parcels}, "probe" if probe else ""
 
-        found, rows, how = self.database.write(act, "T3")
+        found, rows, how = self.database.write(act, "T3", often=True)
         parcels = {number: self._open(target, row) for number, row in rows.items()}
         if how == "probe":
             self.probing.add((worker, target))
@@ -221,7 +219,7 @@ class Working(Telling):
             work.many(_PREPARED, [(one, number) for place, number in given.items() for one in parcels[place].numbers])
             return given
 
-        given = self.database.write(act, "T4")
+        given = self.database.write(act, "T4", often=True)
         return [
             msgspec.structs.replace(parcel, number=given[place]) if place in given else None
             for place, parcel in enumerate(parcels)
@@ -265,11 +263,9 @@ class Working(Telling):
             work.many(_ATTEMPTS, tries, worker=worker)
             final = [row.number for row in owned if asked[row.number].state in _FINAL]
             self.tell(work, link, [(number, told) for number in final for told in asked[number].told])
-            if final:
-                work.run(_PASS, numbers=final)
-            return self.publish(work, free(work, final))
+            return self.publish(work, free(work, final, sent=True))
 
-        freed = self.database.write(act, "T5")
+        freed = self.database.write(act, "T5", often=True)
         self.probing.discard((worker, target))
         return freed
 
