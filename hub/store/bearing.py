@@ -7,7 +7,7 @@ every target and in the records of all sources that meet it in an NHS number, un
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hub.store.database import Work
 from hub.store.facts import Bears, Incoming
@@ -17,8 +17,10 @@ from hub.store.statements import Rows, Sql
 _OF = Sql("SELECT b.child, b.key, b.shielded FROM bearing b WHERE b.child {in children}")
 _DROP = Sql("DELETE FROM bearing WHERE child {in children}")
 _KEEP = Rows("bearing", "child key shielded:bool")
-_SHIELDED = Sql("SELECT DISTINCT b.key FROM bearing b WHERE b.key {in keys} AND b.shielded")
-_NUMBERS = Sql("SELECT k.id, k.name FROM key k WHERE k.name {in names bytes}")
+_SHIELDED = Sql("""SELECT b.child, NULL AS name FROM bearing b WHERE b.child {in children}
+    AND EXISTS (SELECT 1 FROM bearing s WHERE s.key = b.key AND s.shielded)
+    UNION ALL SELECT NULL, k.name FROM key k WHERE k.name {in names bytes}
+    AND EXISTS (SELECT 1 FROM bearing s WHERE s.key = k.id AND s.shielded)""")
 
 
 class _Child(NamedTuple):
@@ -40,20 +42,12 @@ class Bearing(Line):
         children = sorted({child for keys, _ in about.values() for child in keys})
         names = sorted({name for _, mine in about.values() for name in mine})
 
-        def act(work: Work) -> set[int]:
-            ids = {bytes(row.name): row.id for row in work.rows(_NUMBERS, names=names)} if names else {}
-            covers: dict[int, set[int]] = {child: {child} for child in children}
-            for child, key, _ in work.rows(_OF, children=children) if children else ():
-                covers[child].add(key)
-            asked = sorted({*ids.values(), *(key for keys in covers.values() for key in keys)})
-            found = {row[0] for row in work.rows(_SHIELDED, keys=asked)} if asked else set()
-            return {
-                number
-                for number, (mine, said) in about.items()
-                if any(covers[child] & found for child in mine) or any(ids.get(name) in found for name in said)
-            }
+        def act(work: Work) -> set[Any]:
+            # A child that is shielded has a row of its own, under its own key.
+            return {row.child or bytes(row.name) for row in work.rows(_SHIELDED, children=children, names=names)}
 
-        return self.database.read(act, often=True) if children or names else set()
+        found = self.database.read(act, alone=True) if children or names else set()
+        return {number for number, (keys, said) in about.items() if not found.isdisjoint((*keys, *said))}
 
     def bear(
         self, work: Work, said: Sequence[tuple[Incoming, bool]], ids: Mapping[bytes, int], fresh: Collection[int] = ()

@@ -8,7 +8,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from hub.store.drivers import Postgresql, Sqlite, named, parse
@@ -38,9 +37,8 @@ class Work:
 
     def __init__(self, connection: Any, sqlite: bool, often: bool = False) -> None:
         # On PostgreSQL one cursor does for all, and keeps what it learned of types; SQLite's costs nothing.
-        self.execute: Callable[..., Any] = (
-            connection.execute if sqlite else partial(connection.cursor().execute, prepare=often)
-        )
+        self.execute: Callable[..., Any] = connection.execute if sqlite else connection.cursor().execute
+        self._prepared = None if sqlite or not often else connection.prepared
         self.connection, self.sqlite = connection, sqlite
         self.count = 0
 
@@ -73,6 +71,8 @@ class Work:
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = encode(value)
+        if self._prepared is not None:
+            return self._prepared.run(statement, values)
         return self.execute(statement.sqlite if self.sqlite else statement.postgresql, values)
 
     def many(self, rows: Rows, values: Sequence[Sequence[Any]], **same: Any) -> int:
@@ -87,7 +87,7 @@ class Work:
             return int(self.connection.executemany(text, values).rowcount)
         for name, column in zip(rows.names, zip(*values, strict=True), strict=True):
             same[f"r_{name}"] = array(column)
-        return int(self.execute(rows.postgresql, same).rowcount)
+        return self.run(rows.postgresql, **same)
 
 
 class Pool:
@@ -186,11 +186,12 @@ class Database:
             self.hook(f"{step}.after-commit", count)
         return result
 
-    def read(self, act: Callable[[Work], T], *, often: bool = False) -> T:
-        """Run `act`, which only reads, on one state of the database. often: as in `write`."""
+    def read(self, act: Callable[[Work], T], *, often: bool = False, alone: bool = False) -> T:
+        """Run `act`, which only reads, on one state of the database. often: as in `write`. alone: as well, and it is a
+        single statement, which is on one state without a transaction."""
         for tried in range(2):
             try:
-                return self._transact(act, "", often, writes=False)[0]
+                return self._transact(act, "", often or alone, writes=False, alone=alone)[0]
             except self.driver.error as error:
                 raise self.down(error) from None
             except _Cut as cut:
@@ -198,17 +199,23 @@ class Database:
                     raise self.down(cut.error) from None
         raise AssertionError("unreachable")
 
-    def _transact(self, act: Callable[[Work], T], step: str, often: bool, *, writes: bool) -> tuple[T, int]:
+    def _transact(
+        self, act: Callable[[Work], T], step: str, often: bool, *, writes: bool, alone: bool = False
+    ) -> tuple[T, int]:
         connection, age = self.pool.take()
         asked = False
         try:
-            self.driver.begin(connection, writes, often)
+            if alone:
+                self.driver.begin_none(connection)
+            else:
+                self.driver.begin(connection, writes, often)
             work = Work(connection, self.sqlite, often)
             result = act(work)
             if step:
                 self.hook(f"{step}.before-commit", work.count)
-            asked = True
-            self.driver.commit(connection)
+            if not alone:
+                asked = True
+                self.driver.commit(connection)
         except BaseException as error:
             whole = self._undo(connection, age)
             if isinstance(error, self.driver.error) and not whole and not asked:

@@ -149,7 +149,7 @@ class Documents(Shelf):
 
     def document(self, document: int) -> Document:
         """A kept document, read and opened a chunk at a time. DeclarationError when there is none of that number."""
-        sealed = self.database.read(lambda work: work.value(_SEALED, id=document), often=True)
+        sealed = self.database.read(lambda work: work.value(_SEALED, id=document), alone=True)
         if sealed is None:
             raise DeclarationError(f"there is no document {document}")
         about = self._about(document, sealed)
@@ -167,7 +167,8 @@ class Documents(Shelf):
 
     def _opener(self, document: int, part: int, sizes: list[int]) -> Any:
         def chunk(ordinal: int) -> bytes:
-            sealed = self.database.read(lambda work: work.value(_READ, document=document, part=part, ordinal=ordinal))
+            asked = {"document": document, "part": part, "ordinal": ordinal}
+            sealed = self.database.read(lambda work: work.value(_READ, **asked), alone=True)
             if sealed is None:
                 raise DeclarationError(f"document {document} was purged while it was read")
             return self.ring.open(sealed, chunk_bound(document, part, ordinal))
@@ -177,7 +178,7 @@ class Documents(Shelf):
     def unread(self, link: str, limit: int = 1000) -> list[Unread]:
         """Documents of a link with records left to take, in the order they were kept."""
         source = self.link_id(link)
-        rows = self.database.read(lambda work: work.rows(_UNREAD, link=source, limit=limit), often=True)
+        rows = self.database.read(lambda work: work.rows(_UNREAD, link=source, limit=limit), alone=True)
         return [Unread(row.id, row.position, self._about(row.id, row.sealed).name) for row in rows]
 
 

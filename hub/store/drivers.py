@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from hub.errors import DeclarationError
-from hub.store.statements import Packed
+from hub.store.statements import Packed, Sql
 
 BUSY = 30
 """Seconds to wait for another process that writes to the same file."""
+STATEMENTS = 512
+"""Statements that a connection to SQLite keeps ready: more than there are."""
 # A worker that is stopped inside a transaction must not keep its rows locked for longer than its lease would last.
 # Every statement here is written to go by an index. A planner whose statistics are hours old, or that knows a table
 # from when it was empty, would read all of it for a hundred rows; so it is told not to, and plans are made each time,
@@ -25,16 +27,27 @@ _SESSION = " ".join(
     for setting in (
         "idle_in_transaction_session_timeout=15000",
         "lock_timeout=20000",
-        "plan_cache_mode=force_custom_plan",
+        "plan_cache_mode=force_generic_plan",
         "jit=off",
         "work_mem=32MB",
         *(f"enable_{way}=off" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")),
     )
 )
-PREPARED = 300
-"""Statements kept prepared on a connection; the flow has about a hundred."""
-COMMAND_OK = 1
-"""PostgreSQL's answer where there are no rows, as `psycopg.pq.ExecStatus` has it."""
+_WELL = (1, 2)
+"""PostgreSQL's answers without rows and with rows, as `psycopg.pq.ExecStatus` has them."""
+_BYTEA_ARRAY = 1001
+"""PostgreSQL's number of the type."""
+_VALUES: dict[type, tuple[int, int, Callable[[Any], bytes | None]]] = {
+    type(None): (0, 0, lambda value: None),
+    bool: (16, 0, lambda value: b"t" if value else b"f"),
+    int: (20, 0, lambda value: b"%d" % value),
+    float: (701, 0, lambda value: repr(value).encode()),
+    str: (0, 0, str.encode),
+    bytes: (17, 1, lambda value: value),
+    Packed: (_BYTEA_ARRAY, 1, lambda value: value.data),
+}
+"""Of each kind of value: PostgreSQL's number of its type (0: as the statement wants it), whether it is sent in binary
+form, and that form. Whole numbers are of one type whatever their size: a statement is prepared for each."""
 PLANNED = 20.0
 """Seconds for which the plans of the flow's statements are kept."""
 _CONNECT = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
@@ -100,7 +113,13 @@ class Sqlite:
 
     def connect(self) -> Any:
         """A new connection, which begins no transaction by itself."""
-        made = sqlite3.connect(self.url.database, timeout=BUSY, check_same_thread=False, isolation_level=None)
+        made = sqlite3.connect(
+            self.url.database,
+            timeout=BUSY,
+            check_same_thread=False,
+            isolation_level=None,
+            cached_statements=STATEMENTS,
+        )
         try:
             made.create_function("unhex", 1, bytes.fromhex, deterministic=True)
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32000", "temp_store=MEMORY"):
@@ -113,6 +132,9 @@ class Sqlite:
     def begin(self, connection: Any, writes: bool, often: bool) -> None:
         """Begin a transaction. often: what it does comes again and again."""
         connection.execute(self.writing if writes else "BEGIN")
+
+    def begin_none(self, connection: Any) -> None:
+        """Before a statement that needs no transaction: it comes again and again."""
 
     def commit(self, connection: Any) -> None:
         """End it well."""
@@ -152,15 +174,14 @@ class Postgresql:
     sqlite = False
     writing = "BEGIN ISOLATION LEVEL READ COMMITTED"
     _reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    _often = "; SET LOCAL plan_cache_mode = force_generic_plan"
+    _seldom = "; SET LOCAL plan_cache_mode = force_custom_plan"
 
     def __init__(self, url: Url) -> None:
         import psycopg
         from psycopg.adapt import Dumper
-        from psycopg.types.numeric import Int8Dumper
 
         class PackedDumper(Dumper):
-            format, oid = psycopg.pq.Format.BINARY, 1001
+            format, oid = psycopg.pq.Format.BINARY, _BYTEA_ARRAY
 
             def dump(self, obj: Packed) -> bytes:
                 return obj.data
@@ -168,31 +189,31 @@ class Postgresql:
         self.url, self._connect = url, psycopg.connect
         self.error: type[Exception] = psycopg.Error
         self._operational = psycopg.OperationalError
-        self._refusal = psycopg.errors.error_from_result
-        # Whole numbers are of one type whatever their size, or a statement would be prepared for each.
-        self._dumpers: dict[type, type[Dumper]] = {int: Int8Dumper, Packed: PackedDumper}
+        self._refusal, self._packed = psycopg.errors.error_from_result, PackedDumper
         told = dict(url.told or {})
         options = " ".join(filter(None, (told.pop("options", ""), _SESSION)))
         self._told: dict[str, Any] = {**told, **_CONNECT, "application_name": "ics-hub", "options": options}
 
     def connect(self) -> Any:
         """A new connection, which begins no transaction by itself, and whose rows have names."""
-        made: Any = self._connect(**self._told, autocommit=True, prepare_threshold=0, row_factory=_rows)
-        made.prepared_max = PREPARED
-        for kind, dumper in self._dumpers.items():
-            made.adapters.register_dumper(kind, dumper)
-        made.planned = monotonic()
+        made: Any = self._connect(**self._told, autocommit=True, prepare_threshold=None, row_factory=_rows)
+        made.adapters.register_dumper(Packed, self._packed)
+        made.prepared = _Prepared(self, made)
         return made
 
     def begin(self, connection: Any, writes: bool, often: bool) -> None:
         """Begin a transaction. often: what it does comes again and again."""
         words = self.writing if writes else self._reading
-        if often:
-            words += self._often
-            if (now := monotonic()) - connection.planned > PLANNED:
-                words += "; DISCARD PLANS"
-                connection.planned = now
+        if not often:
+            words += self._seldom
+        elif connection.prepared.is_old():
+            words += "; DISCARD PLANS"
         self._say(connection, words)
+
+    def begin_none(self, connection: Any) -> None:
+        """Before a statement that needs no transaction: it comes again and again."""
+        if connection.prepared.is_old():
+            self._say(connection, "DISCARD PLANS")
 
     def commit(self, connection: Any) -> None:
         """End it well."""
@@ -200,10 +221,14 @@ class Postgresql:
 
     def _say(self, connection: Any, words: str) -> None:
         # Not by a cursor: that takes three times as long for what brings no rows.
-        result = connection.pgconn.exec_(words.encode())
-        if result.status != COMMAND_OK:
+        self.look(connection.pgconn.exec_(words.encode()))
+
+    def look(self, result: Any) -> Any:
+        """What the server answered; raised if it is an error."""
+        if result.status not in _WELL:
             error = self._refusal(result)
             raise error if error.sqlstate else self._operational(str(error))
+        return result
 
     def broken(self, connection: Any) -> bool:
         """Whether a connection is of no more use."""
@@ -224,9 +249,73 @@ class Postgresql:
         return f"the database {self.url.database} at {place}: {known}" if known else ""
 
 
+class _Ran(NamedTuple):
+    """What a statement did, as a cursor says it."""
+
+    rowcount: int
+    found: list[Any]
+    description: bool
+
+    def fetchall(self) -> list[Any]:
+        return self.found
+
+    def fetchone(self) -> Any:
+        return self.found[0] if self.found else None
+
+
+class _Prepared:
+    """The flow's statements on one connection, kept prepared.
+
+    By the functions of PostgreSQL's own library: a cursor takes twice as long, which counts where there are fifty in a
+    batch of one.
+    """
+
+    def __init__(self, driver: Postgresql, connection: Any) -> None:
+        from psycopg.adapt import Transformer
+
+        self._driver, self._connection = driver, connection
+        self._transformer = Transformer(connection)
+        self._names: dict[tuple[Any, ...], bytes] = {}
+        self._makers: dict[bytes, Callable[[Sequence[Any]], Any]] = {}
+        self._planned = monotonic()
+
+    def is_old(self) -> bool:
+        """Whether it is time to make the plans anew; said once."""
+        now = monotonic()
+        old = now - self._planned > PLANNED
+        if old:
+            self._planned = now
+        return old
+
+    def run(self, statement: Sql, values: Mapping[str, Any]) -> _Ran:
+        """Run a statement with its values by name."""
+        text, names = statement.numbered
+        told = [values[name] for name in names]
+        kinds = [_VALUES[type(value)] for value in told]
+        types = [kind[0] for kind in kinds]
+        name = self._names.get((text, *types)) or self._prepare(text, types)
+        data = [kind[2](value) for kind, value in zip(kinds, told, strict=True)]
+        formats = [kind[1] for kind in kinds]
+        result = self._driver.look(self._connection.pgconn.exec_prepared(name, data, formats, 1))
+        if not result.nfields:
+            return _Ran(result.command_tuples or 0, [], False)
+        self._transformer.set_pgresult(result)
+        maker = self._makers.get(name) or self._makers.setdefault(name, _maker(result))
+        return _Ran(result.ntuples, self._transformer.load_rows(0, result.ntuples, maker), True)
+
+    def _prepare(self, text: bytes, types: list[int]) -> bytes:
+        name = b"flow%d" % len(self._names)
+        self._driver.look(self._connection.pgconn.prepare(name, text, types))
+        self._names[(text, *types)] = name
+        return name
+
+
 def _rows(cursor: Any) -> Callable[[Sequence[Any]], Any]:
-    result = cursor.pgresult
-    return _decoded(tuple([result.fname(n) for n in range(result.nfields)])) if result else tuple
+    return _maker(cursor.pgresult) if cursor.pgresult else tuple
+
+
+def _maker(result: Any) -> Callable[[Sequence[Any]], Any]:
+    return _decoded(tuple([result.fname(n) for n in range(result.nfields)]))
 
 
 @cache

@@ -148,4 +148,4 @@ class Links(Shelf):
     def paused(self, target: str) -> float:
         """Seconds that a pause has left; 0 when there is none, or it waits for its probe."""
         link = self.link_id(target)
-        return max(0.0, self.database.read(lambda work: work.value(_LEFT, target=link), often=True) or 0.0)
+        return max(0.0, self.database.read(lambda work: work.value(_LEFT, target=link), alone=True) or 0.0)

@@ -64,7 +64,7 @@ class Reading(Working, Failing):
     def open_count(self, target: str) -> int:
         """Open messages of a target."""
         link = self.link_id(target)
-        return int(self.database.read(lambda work: work.value(_OPEN, target=link)))
+        return int(self.database.read(lambda work: work.value(_OPEN, target=link), alone=True))
 
     def highest_number(self) -> int:
         """The last place in line given, 0 before the first: a queue that knows a higher one outlived a restore."""

@@ -12,13 +12,14 @@ parameter a value, and keeps each statement's text the same whatever the length.
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import msgspec
 
 _FIRST = """(SELECT count(*) FROM place p WHERE p.number = m.number AND EXISTS (
     SELECT 1 FROM place q WHERE q.target = p.target AND q.key = p.key AND q.number < p.number)) = 0"""
@@ -34,6 +35,10 @@ _BYTEA = 17
 _ARRAYS = {"": "bigint", "text": "text", "bool": "boolean", "bytes": "bytea", "float": "double precision"}
 
 
+_encode = msgspec.json.Encoder().encode
+_VALUE = re.compile(r"(?<![:\w]):(\w+)")
+
+
 @dataclass(frozen=True)
 class Sql:
     """One statement, as each database wants it."""
@@ -43,8 +48,17 @@ class Sql:
     @cached_property
     def postgresql(self) -> str:
         """For psycopg."""
-        said = re.sub(r"\{([^}]+)\}", lambda found: _word("postgresql", *found[1].split()), self.text)
-        return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", said)
+        return _VALUE.sub(r"%(\1)s", self._postgresql)
+
+    @cached_property
+    def numbered(self) -> tuple[bytes, list[str]]:
+        """For PostgreSQL itself, with the names of its values in their order."""
+        names = list(dict.fromkeys(_VALUE.findall(self._postgresql)))
+        return _VALUE.sub(lambda found: f"${names.index(found[1]) + 1}", self._postgresql).encode(), names
+
+    @property
+    def _postgresql(self) -> str:
+        return re.sub(r"\{([^}]+)\}", lambda found: _word("postgresql", *found[1].split()), self.text)
 
     @cached_property
     def sqlite(self) -> str:
@@ -103,7 +117,7 @@ class Rows:
         return f" ON CONFLICT ({self.once}) DO NOTHING" if self.once else ""
 
     @cached_property
-    def postgresql(self) -> str:
+    def postgresql(self) -> Sql:
         """One statement over arrays."""
         arrays = ", ".join(f"CAST(:r_{name} AS {_ARRAYS[kind]}[])" for name, kind in self.kinds.items())
         rows = f"unnest({arrays}) AS r({', '.join(self.names)})"
@@ -117,7 +131,7 @@ class Rows:
             text = (
                 f"INSERT INTO {self.table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {rows}{self._unless}"
             )
-        return Sql(text).postgresql
+        return Sql(text)
 
     @cached_property
     def sqlite(self) -> tuple[str, list[str]]:
@@ -169,7 +183,7 @@ def _quoted(value: str) -> str:
 
 def listed(values: Sequence[Any]) -> str:
     """A list as SQLite reads it."""
-    return json.dumps([value.hex() if isinstance(value, bytes) else value for value in values])
+    return _encode([value.hex() if isinstance(value, bytes) else value for value in values]).decode()
 
 
 def clean(text: str) -> str:

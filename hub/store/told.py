@@ -120,7 +120,7 @@ class Telling(Line):
 
     def children(self, names: Sequence[bytes]) -> dict[bytes, int]:
         """The numbers of the keys of these names."""
-        found = self.database.read(lambda work: work.rows(_KEYS, names=sorted(names)), often=True)
+        found = self.database.read(lambda work: work.rows(_KEYS, names=sorted(names)), alone=True)
         return {row.name: row.id for row in found}
 
     def tell(self, work: Work, target: int, arrived: Iterable[tuple[int, Told]]) -> None:
