@@ -7,8 +7,9 @@ import os
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hub.store.drivers import Postgresql, Sqlite, named, parse
 from hub.store.facts import StoreDown
@@ -20,6 +21,8 @@ TRIES = 5
 """Times a transaction is run when the database broke it off in favour of another (a deadlock)."""
 MOST, KEPT = 32, 8
 """Connections of one process at the same time; how many stay open when none is used."""
+TOGETHER = 8
+"""Transactions of one process that are committed together on SQLite."""
 PATIENCE = 30
 """Seconds to wait for one of them."""
 _PARENTS: list[object] = []
@@ -71,7 +74,7 @@ class Work:
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = encode(value)
-        if self._prepared is not None:
+        if self._prepared is not None and not statement.rare:
             return self._prepared.run(statement, values)
         return self.execute(statement.sqlite if self.sqlite else statement.postgresql, values)
 
@@ -149,6 +152,17 @@ class _Cut(Exception):
         self.error = error
 
 
+class _Asked:
+    """What is to be done in a transaction, and what came of it. process: that asks."""
+
+    def __init__(self, act: Callable[[Work], Any], step: str, process: int) -> None:
+        self.act, self.step, self.process = act, step, process
+        self.result: Any = None
+        self.count = 0
+        self.error: BaseException | None = None
+        self.done = False
+
+
 class Database:
     """A database and how it is used. Every method is safe to call from several threads."""
 
@@ -162,6 +176,7 @@ class Database:
         self._writing: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if self.sqlite else contextlib.nullcontext()
         )
+        self._asked: deque[_Asked] = deque()
 
     def write(self, act: Callable[[Work], T], step: str = "", *, once: bool = False, often: bool = False) -> T:
         """Run `act` in a transaction and commit it. It may be run again from the start, so it must change nothing else.
@@ -170,11 +185,19 @@ class Database:
         come again and again, and all go by an index whatever the tables hold: their plans are kept for a while.
         StoreDown when the database cannot be used.
         """
+        if self.sqlite and often and not once:
+            result, count = self._write_together(_Asked(act, step, os.getpid()))
+        else:
+            result, count = self._write_alone(act, step, once, often)
+        if step:
+            self.hook(f"{step}.after-commit", count)
+        return cast(T, result)
+
+    def _write_alone(self, act: Callable[[Work], T], step: str, once: bool, often: bool) -> tuple[T, int]:
         for tried in range(TRIES):
             try:
                 with self._writing:
-                    result, count = self._transact(act, step, often, writes=True)
-                break
+                    return self._transact(act, step, often, writes=True)
             except self.driver.error as error:
                 failed, again = error, self.driver.broken_off(error)
             except _Cut as cut:  # a new connection may take it up at once
@@ -182,9 +205,42 @@ class Database:
             if once or not again or tried == TRIES - 1:
                 raise self.down(failed) from None
             time.sleep(random.uniform(0, 0.02 * (tried + 1)))
-        if step:
-            self.hook(f"{step}.after-commit", count)
-        return result
+        raise AssertionError("unreachable")
+
+    def _write_together(self, mine: _Asked) -> tuple[Any, int]:
+        """Write with what others of this process want to write as well, one after another: those who wait for the one
+        writer that SQLite knows need but one commit, which waits for the disk."""
+        self._asked.append(mine)
+        with self._writing:
+            while not mine.done:
+                group = [self._asked.popleft() for _ in range(min(len(self._asked), TOGETHER))]
+                self._carry_out([one for one in group if one.process == mine.process])  # not what a fork took along
+        if isinstance(mine.error, self.driver.error):
+            raise self.down(mine.error) from None
+        if mine.error is not None:
+            raise mine.error
+        return mine.result, mine.count
+
+    def _carry_out(self, group: list[_Asked]) -> None:
+        """All in one transaction; when one of them fails, each in its own."""
+
+        def act(work: Work) -> None:
+            for one in group:
+                work.count = 0
+                one.result, one.count = one.act(work), work.count
+                if one.step:
+                    self.hook(f"{one.step}.before-commit", one.count)
+
+        try:
+            self._transact(act, "", True, writes=True)
+        except BaseException as error:
+            if len(group) > 1:
+                for one in group:
+                    self._carry_out([one])
+                return
+            group[0].error = error
+        for one in group:
+            one.done = True
 
     def read(self, act: Callable[[Work], T], *, often: bool = False, alone: bool = False) -> T:
         """Run `act`, which only reads, on one state of the database. often: as in `write`. alone: as well, and it is a
@@ -215,7 +271,7 @@ class Database:
                 self.hook(f"{step}.before-commit", work.count)
             if not alone:
                 asked = True
-                self.driver.commit(connection)
+                self.driver.commit(connection, work.count)
         except BaseException as error:
             whole = self._undo(connection, age)
             if isinstance(error, self.driver.error) and not whole and not asked:

@@ -48,8 +48,9 @@ _VALUES: dict[type, tuple[int, int, Callable[[Any], bytes | None]]] = {
 }
 """Of each kind of value: PostgreSQL's number of its type (0: as the statement wants it), whether it is sent in binary
 form, and that form. Whole numbers are of one type whatever their size: a statement is prepared for each."""
-PLANNED = 20.0
-"""Seconds for which the plans of the flow's statements are kept."""
+PLANNED, RECORDS = 20.0, 10_000
+"""Seconds for which the plans of the flow's statements are kept, and how many records they may carry meanwhile: they
+may have been made when the tables were empty."""
 _CONNECT = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
@@ -136,8 +137,8 @@ class Sqlite:
     def begin_none(self, connection: Any) -> None:
         """Before a statement that needs no transaction: it comes again and again."""
 
-    def commit(self, connection: Any) -> None:
-        """End it well."""
+    def commit(self, connection: Any, count: int) -> None:
+        """End it well. count: of the records that it was about."""
         connection.commit()
 
     def broken(self, connection: Any) -> bool:
@@ -215,8 +216,9 @@ class Postgresql:
         if connection.prepared.is_old():
             self._say(connection, "DISCARD PLANS")
 
-    def commit(self, connection: Any) -> None:
-        """End it well."""
+    def commit(self, connection: Any, count: int) -> None:
+        """End it well. count: of the records that it was about."""
+        connection.prepared.carried += count
         self._say(connection, "COMMIT")
 
     def _say(self, connection: Any, words: str) -> None:
@@ -277,14 +279,13 @@ class _Prepared:
         self._transformer = Transformer(connection)
         self._names: dict[tuple[Any, ...], bytes] = {}
         self._makers: dict[bytes, Callable[[Sequence[Any]], Any]] = {}
-        self._planned = monotonic()
+        self._planned, self.carried = monotonic(), 0
 
     def is_old(self) -> bool:
         """Whether it is time to make the plans anew; said once."""
-        now = monotonic()
-        old = now - self._planned > PLANNED
+        old = self.carried > RECORDS or monotonic() - self._planned > PLANNED
         if old:
-            self._planned = now
+            self._planned, self.carried = monotonic(), 0
         return old
 
     def run(self, statement: Sql, values: Mapping[str, Any]) -> _Ran:

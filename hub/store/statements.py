@@ -41,9 +41,11 @@ _VALUE = re.compile(r"(?<![:\w]):(\w+)")
 
 @dataclass(frozen=True)
 class Sql:
-    """One statement, as each database wants it."""
+    """One statement, as each database wants it. rare: planned each time it is run: that it goes by the right index
+    hangs on how much the tables hold."""
 
     text: str
+    rare: bool = False
 
     @cached_property
     def postgresql(self) -> str:

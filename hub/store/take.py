@@ -21,7 +21,7 @@ _READER = Sql("""SELECT d.id, d.position, d.unchanged FROM source s JOIN documen
 # what others committed meanwhile. Nobody who holds a lock of the second step waits in the first: no deadlock.
 _MAKE_KEYS = {
     False: Sql("""INSERT INTO key (name) SELECT n FROM unnest(CAST(:names AS bytea[])) AS names(n)
-        WHERE NOT EXISTS (SELECT 1 FROM key k WHERE k.name = n) ORDER BY n ON CONFLICT (name) DO NOTHING
+        WHERE (SELECT count(*) FROM key k WHERE k.name = n) = 0 ORDER BY n ON CONFLICT (name) DO NOTHING
         RETURNING name, id"""),
     True: Sql("INSERT OR IGNORE INTO key (name) SELECT unhex(value) FROM json_each(:names) RETURNING name, id"),
 }
@@ -46,7 +46,8 @@ _MEMBERS = Sql("""INSERT INTO member (form, child) SELECT :form, children.value 
 _HEADS = Rows("key", "id version content:bytes document ordinal", update=True)
 _FINDINGS = Rows("finding", "document ordinal cause")
 # What lies between an older state and the new one and is not a full state itself must find the older one in force.
-_OLDER = Sql("""SELECT m.number, n.number FROM message n
+_OLDER = Sql(
+    """SELECT m.number, n.number FROM message n
     JOIN place p ON p.target = n.target AND p.key = n.key AND p.number < n.number
     JOIN message m ON m.number = p.number AND m.key = n.key
     WHERE n.number {in numbers} AND n.whole AND n.state = 'ready'
@@ -54,7 +55,9 @@ _OLDER = Sql("""SELECT m.number, n.number FROM message n
     AND (SELECT count(*) FROM place a JOIN place b ON b.target = a.target AND b.key = a.key
         AND b.number > a.number AND b.number < n.number JOIN message x ON x.number = b.number
         WHERE a.number = m.number AND NOT x.whole) = 0
-    {skip m}""")
+    {skip m}""",
+    rare=True,
+)
 _SUPERSEDED = Rows(
     "message", "number superseded_by", "state='superseded', due=NULL, ended={now}, changed={now}", update=True
 )

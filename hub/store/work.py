@@ -33,10 +33,13 @@ _COLUMNS = """m.number, m.id, m.key, m.source, r.kind, r.carries, m.attempts, m.
 _READY = Sql(f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {{in numbers}} AND m.target + 0 = :target AND m.state = 'ready' AND {{first}}
     ORDER BY m.number {{skip m}}""")
-_TOGETHER = Sql(f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
+_TOGETHER = Sql(
+    f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.parcel {{in parcels}} AND m.ended IS NULL AND m.state = 'ready' AND {{first}}
-    ORDER BY m.number {{skip m}}""")
-_MEMBERS = Sql("SELECT parcel, number, state FROM message WHERE parcel {in parcels} AND ended IS NULL")
+    ORDER BY m.number {{skip m}}""",
+    rare=True,
+)
+_MEMBERS = Sql("SELECT parcel, number, state FROM message WHERE parcel {in parcels} AND ended IS NULL", rare=True)
 _CLAIM = Sql("""UPDATE message SET state = 'sending', owner = :worker, alone = :alone, tried = tried + 1,
     changed = {now} WHERE number {in numbers}""")
 _UNPACK = Sql("UPDATE message SET parcel = NULL WHERE number {in numbers}")
