@@ -26,6 +26,7 @@ from hub.errors import DeclarationError
 from hub.message import Cause
 from hub.seal import Keyring, SealError
 from hub.store import (
+    Bears,
     Outcome,
     Store,
     StoreDown,
@@ -557,6 +558,38 @@ def test_claiming_goes_by_indexes_whatever_lies_behind(council: Council, url: st
             assert partial in plan, f"{name}\n{plan}"
     assert len(council.claim(*numbers).claims) == 48
     assert store.sweep(council.worker).due == 1
+
+
+@pytest.mark.parametrize("before", ["CHECKPOINT", "VACUUM ANALYZE"], ids=["never counted", "counted empty"])
+def test_kept_plans_go_by_indexes_though_they_were_made_for_empty_tables(postgres: Postgres, before: str) -> None:
+    url, many = postgres.database(), metadata.tables.keys() - {"target", "worker"}
+    Store.upgrade(url)
+    postgres.sql(before, url.rpartition("/")[2])
+    for store in opened(url):
+        council = Council(store)
+        bears = [RING.name("nhs", n) for n in range(8)]
+        for digest in "AB":
+            people = [
+                council.record(
+                    str(n), digest, places=(bear,), bears=(Bears(council.child(str(n)), (bear,), False, None),)
+                )
+                for n, bear in enumerate(bears)
+            ]
+            council.take(*people)
+        store.shielded({9: ([1, 2], bears)})
+        council.send(*council.known.keys() - range(1, 9))
+        connection, _ = store.database.pool.take()
+        kept = connection.execute("SELECT name, statement, parameter_types FROM pg_prepared_statements").fetchall()
+        assert len(kept) > 25
+        for name, statement, types in kept:
+            values = ", ".join(f"CAST(NULL AS {one})" for one in types)
+            explained = connection.execute(f"EXPLAIN EXECUTE {name}{f'({values})' if values else ''}").fetchall()
+            plan = "\n".join(line for (line,) in explained)
+            for scan in re.finditer(_WHOLE, plan):
+                assert scan[1] not in many, f"{statement}\n{plan}"
+
+
+_WHOLE = r"Scan (?:using \w+ )?on (\w+)[^\n]*(?:\n(?! +Index Cond)|$)"
 
 
 _SCAN = r"Seq Scan on (message|place|key|record)|SCAN (m|n|p|q|k|r|message|place|key|record)\b(?! USING)"
