@@ -21,7 +21,7 @@ STATEMENTS = 512
 # A worker that is stopped inside a transaction must not keep its rows locked for longer than its lease would last.
 # Every statement here is written to go by an index. A planner whose statistics are hours old, or that knows a table
 # from when it was empty, would read all of it for a hundred rows; so it is told not to, and plans are made each time,
-# but for the statements of the flow: they are all the server would do, so theirs are made anew every so often.
+# but for the statements of the flow: to plan them takes the server longer than to run them, so theirs are kept a while.
 _SESSION = " ".join(
     f"-c {setting}"
     for setting in (
@@ -33,21 +33,6 @@ _SESSION = " ".join(
         *(f"enable_{way}=off" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")),
     )
 )
-_WELL = (1, 2)
-"""PostgreSQL's answers without rows and with rows, as `psycopg.pq.ExecStatus` has them."""
-_BYTEA_ARRAY = 1001
-"""PostgreSQL's number of the type."""
-_VALUES: dict[type, tuple[int, int, Callable[[Any], bytes | None]]] = {
-    type(None): (0, 0, lambda value: None),
-    bool: (16, 0, lambda value: b"t" if value else b"f"),
-    int: (20, 0, lambda value: b"%d" % value),
-    float: (701, 0, lambda value: repr(value).encode()),
-    str: (0, 0, str.encode),
-    bytes: (17, 1, lambda value: value),
-    Packed: (_BYTEA_ARRAY, 1, lambda value: value.data),
-}
-"""Of each kind of value: PostgreSQL's number of its type (0: as the statement wants it), whether it is sent in binary
-form, and that form. Whole numbers are of one type whatever their size: a statement is prepared for each."""
 PLANNED, RECORDS = 20.0, 10_000
 """Seconds for which the plans of the flow's statements are kept, and how many records they may carry meanwhile: they
 may have been made when the tables were empty."""
@@ -249,6 +234,31 @@ class Postgresql:
             known = next((line for words, line in _WORDS.items() if words in said), "the connection broke")
         place = f"{self.url.host or 'this machine'}:{self.url.port or 5432}"
         return f"the database {self.url.database} at {place}: {known}" if known else ""
+
+
+_WELL = (1, 2)
+"""PostgreSQL's answers without rows and with rows, as `psycopg.pq.ExecStatus` has them."""
+_BYTEA_ARRAY = 1001
+"""PostgreSQL's number of the type."""
+
+
+def _text(value: str) -> bytes:
+    if "\0" in value:  # it would be cut off there
+        raise ValueError("text in PostgreSQL has no NUL")
+    return value.encode()
+
+
+_VALUES: dict[type, tuple[int, int, Callable[[Any], bytes | None]]] = {
+    type(None): (0, 0, lambda value: None),
+    bool: (16, 0, lambda value: b"t" if value else b"f"),
+    int: (20, 0, lambda value: b"%d" % value),
+    float: (701, 0, lambda value: repr(value).encode()),
+    str: (0, 0, _text),
+    bytes: (17, 1, lambda value: value),
+    Packed: (_BYTEA_ARRAY, 1, lambda value: value.data),
+}
+"""Of each kind of value: PostgreSQL's number of its type (0: as the statement wants it), whether it is sent in binary
+form, and that form. Whole numbers are of one type whatever their size: a statement is prepared for each."""
 
 
 class _Ran(NamedTuple):

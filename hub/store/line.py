@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from hub.message import Message
@@ -12,8 +11,11 @@ from hub.store.statements import Sql
 
 _FIRSTS = Sql("""SELECT m.number FROM message m WHERE m.number {in numbers} AND m.state = 'ready' AND {first}
     ORDER BY m.number {skip m}""")
-# With each whether an earlier message was set aside there, which this one passes if it was sent.
+# With each who stands first there now, and whether an earlier message was set aside there, which this one passes if
+# it was sent.
 _FREE = Sql("""DELETE FROM place WHERE number {in numbers} RETURNING target, key, number,
+    (SELECT min(q.number) FROM place q WHERE q.target = place.target AND q.key = place.key
+    AND NOT q.number {in numbers}) AS next,
     EXISTS (SELECT 1 FROM aside a WHERE a.target = place.target AND a.key = place.key AND a.number < place.number
     AND NOT a.passed) AS passes""")
 _PASS = Sql("""UPDATE aside SET passed = true WHERE target = :target AND key = :key AND number < :number
@@ -87,14 +89,12 @@ def free(work: Work, numbers: list[int], *, sent: bool = False) -> list[int]:
 
     sent: to their target, so that what was set aside before them there was passed.
     """
-    freed: defaultdict[int, set[int]] = defaultdict(set)
-    for target, key, number, passes in work.rows(_FREE, numbers=numbers) if numbers else []:
-        freed[target].add(key)
-        if sent and passes:
-            work.run(_PASS, target=target, key=key, number=number)
     heads: set[int] = set()
-    for target, keys in freed.items():
-        heads.update(number for number in heads_of(work, target, keys).values() if number is not None)
+    for row in work.rows(_FREE, numbers=numbers) if numbers else []:
+        if row.next is not None:
+            heads.add(row.next)
+        if sent and row.passes:
+            work.run(_PASS, target=row.target, key=row.key, number=row.number)
     return sorted(heads)
 
 
