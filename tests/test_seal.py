@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import tomllib
 
 import pytest
@@ -83,6 +84,12 @@ def test_names_hang_on_the_naming_key_alone() -> None:
     assert RING.name("child", "ics", "1") == PLAIN.name(b"child", "ics", 1)
     assert RING.name("child", "ics", "1") != Keyring(b"m" * 32, KEYS, "one").name("child", "ics", "1")
     assert RING.name("\ud800")
+
+
+@given(st.lists(st.binary(max_size=100), max_size=4))
+def test_a_name_is_an_hmac_of_its_parts_and_their_lengths(parts: list[bytes]) -> None:
+    told = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    assert RING.name(*parts) == hmac.digest(b"n" * 32, told, "sha256")[:NAME]
 
 
 def test_a_new_key_file_is_a_ring() -> None:

@@ -45,33 +45,30 @@ def read(source: Source, document: Document, number: int, position: int) -> Iter
 def records(link: Link, document: Document) -> Generator[tuple[int, Unit], None, None]:
     """Every record of a document as it came, those of one form together, with its ordinal. RecordError: nothing more of
     it can be read."""
+    ordinal, held = 0, list[Theirs]()
     try:
-        yield from enumerate(_units(link.adapter.read(document)))
+        for one in link.adapter.read(document):
+            group = one.group if isinstance(one, Theirs) else ""
+            if held and group != held[0].group:
+                yield ordinal, _unit(held)
+                ordinal, held = ordinal + 1, []
+            if group and isinstance(one, Theirs):
+                held.append(one)
+            else:
+                yield ordinal, one
+                ordinal += 1
     except DeclarationError as error:  # about the document, such as one file where a folder is needed
         raise RecordError(error.reason) from None
+    except RecordError:  # what came before it is whole
+        if held:
+            yield ordinal, _unit(held)
+        raise
     except (HubError, MemoryError):  # where it is kept, the store cannot be asked now: that is not the document's fault
         raise
     except Exception as error:
         raise fault(error) from None
-
-
-def _units(found: Iterator[Theirs | RecordError]) -> Iterator[Unit]:
-    held: list[Theirs] = []
-    try:
-        for one in found:
-            if held and (isinstance(one, RecordError) or one.group != held[0].group):
-                yield _unit(held)
-                held = []
-            if isinstance(one, Theirs) and one.group:
-                held.append(one)
-            else:
-                yield one
-    except RecordError:  # what came before it is whole
-        if held:
-            yield _unit(held)
-        raise
     if held:
-        yield _unit(held)
+        yield ordinal, _unit(held)
 
 
 def _unit(held: list[Theirs]) -> Unit:
@@ -127,14 +124,8 @@ def _joined(made: Sequence[Incoming], form: bytes) -> Incoming:
 
 
 def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | RecordError) -> Incoming:
-    """One record of a document, mapped inward under today's mapping; failed when it cannot be.
-
-    One that failed stands in line for every id that it is about, both sides of a merge, as far as they can be read; a
-    newer state of one side says nothing of the other, and supersedes none of them.
-    """
+    """One record of a document, mapped inward under today's mapping; failed when it cannot be."""
     link = source.link
-    own, *others = (theirs.id, theirs.superseded) if isinstance(theirs, Theirs) else theirs.ids or ("",)
-    kind = theirs.kind if isinstance(theirs, Theirs) else ""
     try:
         if isinstance(theirs, RecordError):
             raise theirs
@@ -147,16 +138,24 @@ def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | Record
         raise
     except Exception as error:
         cause = Cause.of("inward", fault(error))
+    return _failed(source, (number, ordinal), theirs, cause)
+
+
+def _failed(source: Source, at: tuple[int, int], theirs: Theirs | RecordError, cause: Cause) -> Incoming:
+    """One that failed stands in line for every id that it is about, both sides of a merge, as far as they can be read;
+    a newer state of one side says nothing of the other, and supersedes none of them."""
+    own, *others = (theirs.id, theirs.superseded) if isinstance(theirs, Theirs) else theirs.ids or ("",)
+    kind = theirs.kind if isinstance(theirs, Theirs) else ""
     return Incoming(
-        ordinal=ordinal,
-        child=child_key(source, own, number, ordinal),
+        ordinal=at[1],
+        child=child_key(source, own, *at),
         places=tuple(child_name(source.ring, source.identity, one) for one in others if one),
         kind=kind,
-        carries=_carries(link, kind, any(others)),
+        carries=_carries(source.link, kind, any(others)),
         body=b"",
         digest="",
         failed=cause,
-        targets=link.targets,
+        targets=source.link.targets,
     )
 
 
@@ -177,27 +176,30 @@ def _mapped(
     findings: list[Finding],
 ) -> Incoming:
     said = record.source.id if record.source else ""
-    own = theirs.id or (said if isinstance(said, str) else "")
+    child = child_key(source, theirs.id or (said if isinstance(said, str) else ""), *at)
     gone = record.merge.superseded if record.merge else None
+    found = keys(source.ring, record)
+    meets = {one.value: key for one, key in found if one.system == "nhs" and not _is_over(one)}
+    shielded = record.person.shielded if record.person else None
+    bears = Bears(
+        child,
+        tuple(meets.values()) if len(meets) == 1 else (),
+        len(meets) > 1,
+        shielded if isinstance(shielded, bool) else None,
+    )
     return Incoming(
         ordinal=at[1],
-        child=child_key(source, own, *at),
-        places=tuple(places(source.ring, record)),
+        child=child,
+        places=tuple([key for _, key in found]),
         carries=mapping.carries or "state",
         digest=digest(record),
         kind=theirs.kind,
         body=encode(record),
-        findings=tuple(Cause("inward", one.kind, one.row, one.table) for one in findings),
+        findings=tuple([Cause("inward", one.kind, one.row, one.table) for one in findings]),
         targets=source.link.targets,
         merge=child_name(source.ring, source.identity, gone) if isinstance(gone, str) and gone else None,
-        bears=(_bears(source.ring, child_key(source, own, *at), record),),
+        bears=(bears,),
     )
-
-
-def _bears(ring: Keyring, child: bytes, record: ChildRecord) -> Bears:
-    """What a record says of who its child is."""
-    said, found = record.person.shielded if record.person else None, numbers(record)
-    return Bears(child, tuple(meeting(ring, record)), len(found) > 1, said if isinstance(said, bool) else None)
 
 
 def child_key(source: Source, own: str, document: int, ordinal: int) -> bytes:
@@ -212,31 +214,29 @@ def child_name(ring: Keyring, identity: str, own: str) -> bytes:
     return ring.name("child", identity, own)
 
 
-def places(ring: Keyring, record: ChildRecord) -> Iterator[bytes]:
-    """The keys under which records of any source about this child meet: its trusted NHS numbers and right UPNs.
+def keys(ring: Keyring, record: ChildRecord) -> list[tuple[Identifier, bytes]]:
+    """The keys under which records of any source about this child meet, and what each is of: its trusted NHS numbers
+    and right UPNs.
 
     A number that is out of range, wrong, not verified or no longer in force stays in the record; nobody meets by it.
     """
-    person = record.person
-    for one in (person.identifiers or ()) if person else ():
-        if one.removed is not True and isinstance(one.value, str) and _says_who(one):
-            yield ring.name(str(one.system), one.value)
+    return [(one, ring.name(str(one.system), str(one.value))) for one in _trusted(record, ("nhs", "upn"))]
 
 
 def meeting(ring: Keyring, record: ChildRecord) -> list[bytes]:
     """The name under which what sources say of one child is put together: that of its one trusted NHS number. A record
     with several different ones may be about two children: it meets nobody."""
-    found = numbers(record)
+    found = {str(one.value) for one in _trusted(record, ("nhs",)) if not _is_over(one)}
     return [ring.name("nhs", one) for one in found] if len(found) == 1 else []
 
 
-def numbers(record: ChildRecord) -> set[str]:
-    """The trusted NHS numbers in a record that are in force."""
-    return {
-        str(one.value)
-        for one in (record.person.identifiers or () if record.person else ())
-        if one.system == "nhs" and one.removed is not True and _says_who(one) and not _is_over(one)
-    }
+def _trusted(record: ChildRecord, systems: tuple[str, ...]) -> list[Identifier]:
+    person = record.person
+    return [
+        one
+        for one in (person.identifiers or () if person else ())
+        if one.system in systems and one.removed is not True and _says_who(one)
+    ]
 
 
 def _is_over(number: Identifier) -> bool:
@@ -247,7 +247,7 @@ def _says_who(number: Identifier) -> bool:
     is_old = number.use == "former"
     if number.system == "nhs":
         return is_trusted(number.value, status=number.status, is_old=is_old)
-    return number.system == "upn" and not is_old and not upn_fault(str(number.value))
+    return isinstance(number.value, str) and not is_old and not upn_fault(number.value)
 
 
 __all__ = [
@@ -256,9 +256,9 @@ __all__ = [
     "child_name",
     "from_records",
     "incoming",
+    "keys",
     "meeting",
     "picked",
-    "places",
     "read",
     "records",
 ]
