@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import msgspec
 
@@ -26,10 +25,26 @@ from hub.pipeline.telling import lay
 from hub.seal import KeyMissing, Keyring, SealError
 from hub.store import Known, Outcome, Store
 
+
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+S = TypeVar("S", bound=_Numbered)
 T = TypeVar("T")
 NOTHING = Cause("outward", "the mapping leaves nothing of this record to send")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-_json = msgspec.json.Encoder()
+
+
+def _text(value: Any) -> str:
+    """A token of a head is its text."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError("a head holds a kind of value that JSON has not")
+
+
+_json = msgspec.json.Encoder(enc_hook=_text)
 
 
 @dataclass
@@ -40,8 +55,7 @@ class Made:
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-@dataclass
-class _Piece:
+class _Piece(msgspec.Struct):
     message: Message
     theirs: list[Theirs]
     account: str
@@ -70,10 +84,18 @@ def knowing_of(store: Store, ring: Keyring, children: Mapping[int, tuple[int, st
     return Knowing(children, child, store.known, store.shielded)
 
 
-class _Opened(NamedTuple):
+class _Opened(msgspec.Struct):
+    """names: of the number in each record by which sources meet, where what the target knows is asked for."""
+
     message: Message
     records: list[ChildRecord]
     mappings: list[AnyMapping]
+    names: list[list[bytes]]
+
+    @property
+    def number(self) -> int:
+        """Of the message."""
+        return self.message.number
 
 
 _Asked = dict[tuple[int, int], tuple[int, list[bytes]]]
@@ -95,11 +117,11 @@ def write(
     KeyMissing when a record is sealed under a key that this process does not have.
     """
     made = Made()
-    opened = _each(made, ((message, partial(_open, target, sources, ring, message)) for message in messages))
+    opened = _each(made, partial(_open, target, sources, ring, known is not None), messages)
     knows = _knows(target, ring, opened, known)
-    hidden = _hidden(ring, opened, known)
+    hidden = _hidden(opened, known)
     pieces = []
-    for piece in _each(made, ((one.message, partial(_piece, target, one, knows, hidden)) for one in opened)):
+    for piece in _each(made, partial(_piece, _Batch.of(target), knows, hidden), opened):
         if piece.theirs:
             pieces.append(piece)
         else:
@@ -109,31 +131,33 @@ def write(
     return made
 
 
-def _each(made: Made, steps: Iterable[tuple[Message, Callable[[], T]]]) -> list[T]:
-    """What each step gives; the message of one that fails is parked."""
+def _each(made: Made, act: Callable[[S], T], given: Iterable[S]) -> list[T]:
+    """What comes of each; the message of one that fails is parked."""
     found = []
-    for message, step in steps:
+    for one in given:
         try:
-            found.append(step())
+            found.append(act(one))
         except KeyMissing:  # not the message's fault: whoever has the key can send it
             raise
         except (RecordError, SealError) as error:
-            made.outcomes.append(_parked(message, error))
+            made.outcomes.append(_parked(one.number, error))
         except MemoryError:
             raise
         except Exception as error:
-            made.outcomes.append(_parked(message, fault(error)))
+            made.outcomes.append(_parked(one.number, fault(error)))
     return found
 
 
-def _parked(message: Message, error: RecordError | SealError) -> Outcome:
+def _parked(number: int, error: RecordError | SealError) -> Outcome:
     cause = Cause.of("outward", error) if isinstance(error, RecordError) else Cause("outward", str(error))
-    return Outcome(message.number, "parked", cause=cause)
+    return Outcome(number, "parked", cause=cause)
 
 
-def _open(target: Link, sources: dict[str, Link], ring: Keyring, message: Message) -> _Opened:
+def _open(target: Link, sources: dict[str, Link], ring: Keyring, names: bool, message: Message) -> _Opened:
     kept = decode_all(message.body(ring), Token)
-    return _Opened(message, kept, [target.writer(sources.get(message.source), message.kind, one) for one in kept])
+    source = sources.get(message.source)
+    mappings = [target.writer(source, message.kind, one) for one in kept]
+    return _Opened(message, kept, mappings, [meeting(ring, one) for one in kept] if names else [])
 
 
 def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | None) -> _Knows:
@@ -152,7 +176,7 @@ def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | 
                 own = child if len(one.records) == 1 else known.child(one.message.source, record)
                 if own is None:  # whose it is cannot be known again: it goes as it is
                     continue
-                asked[number, n] = own, list(meeting(ring, record)) if shared else []
+                asked[number, n] = own, one.names[n] if shared else []
                 found[number, n] = partial(
                     lay, source=one.message.source, names=partial(meeting, ring), changes=changes, shared=shared
                 )
@@ -178,18 +202,17 @@ def _fail(error: SealError, record: ChildRecord) -> NoReturn:
     raise error
 
 
-def _hidden(ring: Keyring, opened: list[_Opened], known: Knowing | None) -> set[int]:
+def _hidden(opened: list[_Opened], known: Knowing | None) -> set[int]:
     """The numbers of the messages about children whom a source has shielded, whatever else their records say: a form
     about several children if one of them is, for they are found in one place."""
     if known is None:
         return set()
     about = {}
     for one in opened:
-        number, records = one.message.number, one.records
-        found = [known.child(one.message.source, record) for record in records] if len(records) > 1 else []
-        found.append(known.children.get(number, (None, ""))[0])
-        names = {name for record in records for name in meeting(ring, record)}
-        about[number] = sorted({key for key in found if key is not None}), sorted(names)
+        records = one.records if len(one.records) > 1 else ()
+        keys = [known.child(one.message.source, record) for record in records]
+        keys.append(known.children.get(one.number, (None, ""))[0])
+        about[one.number] = [key for key in keys if key is not None], [name for names in one.names for name in names]
     return known.shielded(about)
 
 
@@ -202,9 +225,25 @@ def _shield(record: ChildRecord) -> ChildRecord:
     return out
 
 
-def _piece(target: Link, opened: _Opened, knows: _Knows, hidden: set[int]) -> _Piece:
+class _Batch(NamedTuple):
+    """What is the same for the records of a batch. head: of a document, by its moment and edition; at: the moment."""
+
+    target: Link
+    head: Callable[[str, str], Tree]
+    at: str
+
+    @classmethod
+    def of(cls, target: Link) -> _Batch:
+        def head(as_of: str, edition: str) -> Tree:
+            return _over(target.adapter.head(as_of, edition), target.head)
+
+        return cls(target, cache(head), datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _piece(batch: _Batch, knows: _Knows, hidden: set[int], opened: _Opened) -> _Piece:
     message = opened.message
-    made, accounts, told = [], Counter[tuple[str, str]](), []
+    made, told = list[Theirs](), list[Told]()
+    accounts: dict[tuple[str, str], int] = {}
     findings: list[Finding] = []
     for n, (record, mapping) in enumerate(zip(opened.records, opened.mappings, strict=True)):
         if (message.number, n) in knows:
@@ -212,36 +251,40 @@ def _piece(target: Link, opened: _Opened, knows: _Knows, hidden: set[int]) -> _P
             told.append(kept)
         if message.number in hidden:
             record = _shield(record)
-        theirs, created = _theirs(target, message, n, record, mapping)
-        if theirs.tree.keys() - {"id"}:  # more than whom it is about
+        theirs, created = _theirs(batch, message, n, record, mapping)
+        if len(theirs.tree) > ("id" in theirs.tree):  # more than whom it is about
             made.append(theirs)
-        accounts.update(created.account)
+        for what, count in created.account.items():
+            accounts[what] = accounts.get(what, 0) + count
         findings += created.findings
     account = _json.encode(
         {
-            "account": [[what, path, n] for (what, path), n in sorted(accounts.items())],
-            "findings": [[one.kind, one.row, one.table] for one in findings],
+            "account": [(what, path, n) for (what, path), n in sorted(accounts.items())],
+            "findings": [(one.kind, one.row, one.table) for one in findings],
         }
     )
     return _Piece(message, made, account.decode(), told)
 
 
-def _theirs(target: Link, message: Message, n: int, record: ChildRecord, mapping: AnyMapping) -> tuple[Theirs, Created]:
+def _theirs(
+    batch: _Batch, message: Message, n: int, record: ChildRecord, mapping: AnyMapping
+) -> tuple[Theirs, Created]:
     """The n-th record of a message in the target's words. Each has a key of its own, or a receiver that knows keys
     would drop the second child of a form."""
+    target, source = batch.target, record.source
     edition = target.edition(record)
     created = mapping.create(record, target.name, edition=edition, strict=target.strict)
-    as_of = record.source.as_of if record.source else ""
-    head = _over(target.adapter.head(as_of if isinstance(as_of, str) else "", edition), target.head)
-    own = record.source.id if record.source else ""
+    as_of, own = (source.as_of, source.id) if source else ("", "")
+    head = batch.head(as_of if isinstance(as_of, str) else "", edition)
     name = own if isinstance(own, str) else ""
     key = (blake2b(b"%d" % n, key=message.id, digest_size=16).digest() if n else message.id).hex()
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=at, source=message.source), created
+    return Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=batch.at, source=message.source), created
 
 
 def _over(head: Tree, more: Tree) -> Tree:
     """A head with what a link says besides."""
+    if not more:
+        return head
     both = {name: (head.get(name), value) for name, value in more.items()}
     return head | {
         name: _over(had, value) if isinstance(had, dict) and isinstance(value, dict) else value
@@ -252,13 +295,14 @@ def _over(head: Tree, more: Tree) -> Tree:
 def _runs(pieces: list[_Piece], most: int) -> Iterable[list[_Piece]]:
     """Pieces that may share a parcel: of one edition and kind, in line order, at most so many records."""
     run: list[_Piece] = []
+    count, last = 0, None
     for piece in pieces:
-        last, first = run[-1].theirs[-1] if run else None, piece.theirs[0]
-        same = last is not None and (last.edition, last.kind) == (first.edition, first.kind)
-        if run and (not same or sum(len(one.theirs) for one in (*run, piece)) > most):
+        first, more = piece.theirs[0], len(piece.theirs)
+        if last is not None and (count + more > most or (last.edition, last.kind) != (first.edition, first.kind)):
             yield run
-            run = []
+            run, count = [], 0
         run.append(piece)
+        count, last = count + more, piece.theirs[-1]
     if run:
         yield run
 
@@ -273,7 +317,7 @@ def _pack(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str, made:
     except Exception as error:
         if len(pieces) == 1:
             known = error if isinstance(error, RecordError) else fault(error)
-            made.outcomes.append(_parked(pieces[0].message, known))
+            made.outcomes.append(_parked(pieces[0].message.number, known))
             return
     good = []
     for piece in pieces:
@@ -295,27 +339,18 @@ def _parcel(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str) -> 
     for part, data in target.adapter.write([one for piece in pieces for one in piece.theirs], head):
         parts.setdefault(part, []).append(data)
     ids = [piece.message.id for piece in pieces]
-    whole = list(parts) in ([""], [])
+    whole = parts.keys() <= {""}
     return Parcel(
         key=ids[0] if len(ids) == 1 else ring.name("parcel", *ids),
         target=target.name,
         numbers=[piece.message.number for piece in pieces],
         data=b"".join(parts.get("", ())) if whole else _zip(parts),
         suffix=target.adapter.suffix if whole else ".zip",
-        head=_json.encode(_plain(head)),
+        head=_json.encode(head),
         accounts=[piece.account for piece in pieces],
         mapping=mapping,
         told=[piece.told for piece in pieces],
     )
-
-
-def _plain(value: Any) -> Any:
-    """A head as JSON can say it: tokens are their text."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, str) else value
 
 
 def _zip(parts: dict[str, list[bytes]]) -> bytes:
