@@ -78,8 +78,10 @@ class Receiver:
                 together = [arrival, *(more() if more else ())]
                 documents = [(one.name, one.document) for one in together]
                 kept = store.keep_all(self.link.name, documents, worker=self._worker)
-                for one in together:
-                    inlet.settle(one)
+                if more:
+                    inlet.settle_all(together)  # type: ignore[attr-defined]
+                else:
+                    inlet.settle(arrival)
                 worked = True
                 if not all(one.new for one in kept):  # it may not have been read yet, and nothing may be read before it
                     break

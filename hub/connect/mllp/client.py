@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import select
 import socket
 from collections.abc import Iterator
 from time import monotonic
@@ -17,7 +16,7 @@ from time import monotonic
 import structlog
 
 from hub.connect.mllp import header
-from hub.connect.mllp.frame import Frames, TooLarge, framed
+from hub.connect.mllp.frame import Frames, TooLarge
 from hub.connect.mllp.header import Header, Unreadable
 from hub.connect.mllp.told import read
 from hub.connect.port import Connection, Hook, OneByOne, no_hook
@@ -32,6 +31,8 @@ _ACK = 1 << 20
 """Most bytes of an answer."""
 _AROUND = (b"FHS", b"BHS", b"BTS", b"FTS")
 """Segments of files and batches, which do not travel over MLLP here."""
+_SEVERAL = re.compile(rb"\r(?:\s|MSH|[FB]HS|[FB]TS)")
+"""What is in no file that is one message, each of its segments ended by a CR."""
 _GOOD, _REFUSED = ("AA", "CA"), ("AR", "CR")
 _FINAL = {*range(100, 104), *range(200, 206)}
 """Codes of table 0357 that say something of the message; the others say that it may pass later."""
@@ -54,8 +55,9 @@ class MllpOutlet(OneByOne):
         self._context = client_context(connection) if told.secure else None
         self._place = f"links.{connection.link}: the system at 'to'"
         self._log = structlog.get_logger().bind(link=connection.link)
-        self._wire: socket.socket | None = None
-        self._frames: Frames | None = None
+        named = (2, told.sender), (4, told.receiver), (10, [told.processing] if told.processing else [])
+        self._own = [(place + n, one.encode()) for place, names in named for n, one in enumerate(names)]
+        self._wire: Frames | None = None
         self._strange = False
         self._silence = Silence()
 
@@ -85,7 +87,7 @@ class MllpOutlet(OneByOne):
 
     def close(self) -> None:
         """End the connection."""
-        wire, self._wire, self._frames = self._wire, None, None
+        wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
 
@@ -93,12 +95,9 @@ class MllpOutlet(OneByOne):
         fields = [*asked.fields, *[b""] * (12 - len(asked.fields))]
         fields[9] = own.encode()
         fields[6] = fields[6] or header.stamp()
-        for place, names in ((2, self._told.sender), (4, self._told.receiver)):
-            for n, one in enumerate(names):
-                fields[place + n] = one.encode()
-        if self._told.processing:
-            fields[10] = self._told.processing.encode()
-        _, rest = _split(message)
+        for place, one in self._own:
+            fields[place] = one
+        rest = message.partition(b"\r")[2]
         return b"MSH" + fields[0] + fields[0].join(fields[1:]) + b"\r" + rest
 
     def give(self, parcel: Parcel) -> Answer:
@@ -121,24 +120,19 @@ class MllpOutlet(OneByOne):
         end = max(end, monotonic() + 0.1)
         try:
             self._hook("send.before-bytes")
-            wire.settimeout(end - monotonic())
-            wire.sendall(framed(message))
+            wire.send(message, end - monotonic())
             self._hook("send.after-bytes")
-            return self._acknowledged(asked, end)
+            return self._acknowledged(wire, asked, end)
         except (OSError, TooLarge) as error:
             self.close()  # a late answer must not be taken for that of another message
             said = "no answer came in time" if isinstance(error, TimeoutError) else "the connection broke"
             raise self._silence.unanswered(key, f"{self._place}: {said} after the message was sent") from None
 
-    def _acknowledged(self, asked: Header, end: float) -> Sent:
+    def _acknowledged(self, wire: Frames, asked: Header, end: float) -> Sent:
         """Read until the answer that names this message. OSError, TooLarge: there is none. Unavailable, Refused."""
         own = asked.field(10)
-        assert self._frames is not None
         while True:
-            left = end - monotonic()
-            if left <= 0:
-                raise TimeoutError
-            reply = self._frames.next(left)
+            reply = wire.next(end - monotonic())
             if reply is None:
                 raise ConnectionResetError
             self._hook("answer.read")
@@ -160,9 +154,9 @@ class MllpOutlet(OneByOne):
             raise Refused(f"{self._place} will not have it ({what})")
         raise Unavailable(f"{self._place} could not take it ({what})")
 
-    def _connected(self, end: float) -> socket.socket:
-        """The connection, a new one where there is none or it was ended. Unavailable."""
-        if self._wire is not None and not self._alive():
+    def _connected(self, end: float) -> Frames:
+        """The connection, a new one where there is none, it was ended, or says something unasked. Unavailable."""
+        if self._wire is not None and not self._wire.silent():
             self.close()
         if self._wire is None:
             wait = max(end - monotonic(), 0.1)
@@ -174,18 +168,15 @@ class MllpOutlet(OneByOne):
                     made = self._context.wrap_socket(made, server_hostname=self._to[0])
             except OSError as error:
                 raise Unavailable(f"{self._place}: {_reason(error)}", whole=True) from None
-            self._wire, self._frames = made, Frames(made, _ACK)
+            self._wire = Frames(made, _ACK)
         return self._wire
-
-    def _alive(self) -> bool:
-        """Whether the connection is open and silent. One that says something now, unasked, is begun anew."""
-        assert self._wire is not None
-        assert self._frames is not None
-        return not self._frames.waiting() and not select.select([self._wire], [], [], 0)[0]
 
 
 def messages(data: bytes) -> Iterator[bytes]:
     """The messages of a file, each from its MSH; segments of batches are left out. Segments end in CR."""
+    if data.startswith(b"MSH") and data.endswith(b"\r") and b"\n" not in data and not _SEVERAL.search(data):
+        yield data
+        return
     lines = [line for line in re.split(rb"\r\n|\r|\n", data.removeprefix(b"\xef\xbb\xbf")) if line.strip()]
     lines = [line for line in lines if line[:3] not in _AROUND]
     starts = [n for n, line in enumerate(lines) if line.startswith(b"MSH")]
@@ -208,11 +199,6 @@ def _headed(data: bytes) -> list[tuple[bytes, Header]]:
     return found
 
 
-def _split(message: bytes) -> tuple[bytes, bytes]:
-    first, _, rest = message.partition(b"\r")
-    return first, rest
-
-
 def _header(message: bytes) -> Header | None:
     try:
         return header.read(message)
@@ -222,27 +208,32 @@ def _header(message: bytes) -> Header | None:
 
 def _acknowledgement(reply: bytes) -> tuple[str, bytes] | None:
     """The code and the control id that an ACK names; None for what is none."""
+    fields = _segment(reply, b"MSA")
+    if len(fields) < 2:
+        return None
+    return fields[1].decode("ascii", "replace").strip(), fields[2].strip() if len(fields) > 2 else b""
+
+
+def _segment(reply: bytes, name: bytes) -> list[bytes]:
+    """The fields of the first segment of a name, which is at 0; none where it is not there."""
     asked = _header(reply)
-    for line in re.split(rb"[\r\n]+", reply) if asked else ():
-        if asked and line.startswith(b"MSA" + asked.separator):
-            fields = line.split(asked.separator)
-            return fields[1].decode("ascii", "replace").strip(), fields[2].strip() if len(fields) > 2 else b""
-    return None
+    found = re.search(rb"[\r\n](%b%b[^\r\n]*)" % (name, re.escape(asked.separator)), reply) if asked else None
+    return found[1].split(asked.separator) if asked and found else []
 
 
 def _complaint(reply: bytes) -> tuple[int, str]:
     """The code (table 0357) and the place of the first ERR, 0 and "" where it does not say. Never a value."""
     asked = _header(reply)
-    for line in re.split(rb"[\r\n]+", reply) if asked else ():
-        if asked and line.startswith(b"ERR" + asked.separator):
-            fields = [*line.split(asked.separator), b"", b"", b""]
-            parts = [re.split(rb"[&]", one) for one in fields[1].split(asked.signs[:1])]
-            old = len(parts) > 3 and parts[3] != [b""]
-            code = parts[3][0] if old else fields[3].split(asked.signs[:1])[0]
-            at = fields[1] if old else fields[2]
-            found = re.match(rb"[A-Z][A-Z0-9]{2}(\^\d{1,3}){0,2}", at.replace(asked.signs[:1], b"^"))
-            return int(code) if re.fullmatch(rb"\d{1,3}", code) else 0, found[0].decode() if found else ""
-    return 0, ""
+    told = _segment(reply, b"ERR")
+    if asked is None or not told:
+        return 0, ""
+    fields, hat = [*told, b"", b"", b""], asked.signs[:1]
+    parts = [one.split(b"&") for one in fields[1].split(hat)]
+    old = len(parts) > 3 and parts[3] != [b""]
+    code = parts[3][0] if old else fields[3].split(hat)[0]
+    at = fields[1] if old else fields[2]
+    found = re.match(rb"[A-Z][A-Z0-9]{2}(\^\d{1,3}){0,2}", at.replace(hat, b"^"))
+    return int(code) if re.fullmatch(rb"\d{1,3}", code) else 0, found[0].decode() if found else ""
 
 
 def _reason(error: OSError) -> str:

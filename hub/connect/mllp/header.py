@@ -6,8 +6,9 @@ Bytes stay bytes: the rest of a message, and its character set, are the adapter'
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from time import time
 from typing import NamedTuple
 
 _LONGEST = 199
@@ -28,8 +29,7 @@ class Unreadable(Exception):
     """There is no MSH that can be read."""
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """fields: of MSH by their number, the first at 1 (the separator itself)."""
 
     separator: bytes
@@ -37,7 +37,8 @@ class Header:
 
     def field(self, number: int) -> bytes:
         """A field's bytes, `b""` when there is none."""
-        return self.fields[number - 1].strip() if number <= len(self.fields) else b""
+        fields = self.fields
+        return fields[number - 1].strip() if number <= len(fields) else b""
 
     def part(self, number: int, component: int) -> bytes:
         """A component of a field, the first is 1."""
@@ -61,11 +62,13 @@ class Complaint(NamedTuple):
 
 def read(message: bytes) -> Header:
     """The header of a message. Unreadable: it does not begin with one."""
-    start = message.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
-    if not start.startswith(b"MSH") or len(start) < 9 or start[3:4].isalnum() or start[3:4] in b"\r\n":
-        raise Unreadable
+    start = message
+    if not message.startswith(b"MSH"):
+        start = message.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
     separator = start[3:4]
-    line = re.split(rb"[\r\n]", start, maxsplit=1)[0]
+    if not start.startswith(b"MSH") or len(start) < 9 or separator.isalnum() or separator in b"\r\n":
+        raise Unreadable
+    line = start.partition(b"\r")[0].partition(b"\n")[0]
     found = (separator, *line[4:].split(separator))
     if len(found) < 9:
         raise Unreadable
@@ -76,7 +79,8 @@ def answer(asked: Header | None, code: str, own: str, complaint: Complaint | Non
     """An ACK. asked: the header of what is answered, None when it had none. own: our control id."""
     bar, signs = (asked.separator, asked.signs) if asked else _USUAL
     field = asked.field if asked else (lambda number: b"")
-    kind = signs[:1].join([b"ACK", asked.part(9, 2)]) if asked and asked.part(9, 2) else b"ACK"
+    event = asked.part(9, 2) if asked else b""
+    kind = signs[:1].join([b"ACK", event]) if event else b"ACK"
     head = [b"MSH", signs, field(5), field(6), field(3), field(4), stamp(), b"", kind, own.encode()]
     head += [field(11) or b"P", field(12) or b"2.4"]
     told = [b"MSA", code.encode(), field(10)[:_LONGEST]]
@@ -105,7 +109,12 @@ def _complaint(said: Complaint, bar: bytes, signs: bytes, fields: bool) -> bytes
 
 def stamp() -> bytes:
     """Now, as HL7 spells a time, with the machine's own offset."""
-    return datetime.now().astimezone().strftime("%Y%m%d%H%M%S%z").encode()
+    return _stamp(int(time()))
+
+
+@lru_cache(4)
+def _stamp(second: int) -> bytes:
+    return datetime.fromtimestamp(second).astimezone().strftime("%Y%m%d%H%M%S%z").encode()
 
 
 __all__ = ["Complaint", "Header", "Unreadable", "answer", "newer", "read", "stamp"]
