@@ -194,8 +194,9 @@ def _decode(lines: list[bytes]) -> tuple[Marks, list[str]]:
     charset = _CHARSETS.get(declared.decode("latin-1").strip().upper())
     if charset is None:
         raise RecordError("a character set that is not known here", place="MSH-18")
+    whole = b"\r".join(lines)
     try:
-        texts = [_text(line, charset) for line in lines]
+        texts = whole.decode("ascii").split("\r") if whole.isascii() else [_text(line, charset) for line in lines]
     except UnicodeDecodeError:
         what = "it does not declare its character set, and is not in UTF-8"
         raise RecordError(

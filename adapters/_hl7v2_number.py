@@ -17,6 +17,8 @@ _NHS = {("NHS", "NH"), ("", "NH"), ("NHS", ""), ("NHS", "NHS"), ("NHSNBR", "NHSN
 """Assigning authority and type of an NHS number as senders write them; the first is the UK rule."""
 _OWN = ("MR", "MRN", "PI", "PT", "HOSP")
 """Types of number under which a hospital files a person, the likeliest first."""
+_RANKS = {kind: n for n, kind in enumerate(_OWN, 1)}
+_OTHER, _THEIRS, _LAST = range(len(_OWN) + 1, len(_OWN) + 4)
 _FOREIGN = {"SS", "DL", "PPN", "NI", "NNGBR", "MA", "MC", "BCT"}
 """Types of number that others give out."""
 
@@ -78,8 +80,11 @@ def name(tree: Tree, sender: str, marks: Marks, merges: bool, renumbers: bool) -
     field; it knows the ids that could be read.
     """
     pid = tree["PID"]
-    facility = sender.split(marks.component)[0].upper()
+    facility = sender.partition(marks.component)[0].upper()
     own = _own(pid.get("3"), facility) or _plain(pid.get("2"), marks)
+    if own is not None and not merges:
+        tree["id"] = _id(own)
+        return [tree]
     said: Any = tree["MRG"].get("1") if merges and "MRG" in tree else None
     over: list[Tree] = []
     if renumbers and own is not None and not _is_foreign(own) and isinstance(said, list):
@@ -89,8 +94,6 @@ def name(tree: Tree, sender: str, marks: Marks, merges: bool, renumbers: bool) -
     if own is None:
         raise RecordError("no number under which the person is known", place="PID-3", ids=ids)
     tree["id"] = ids[0]
-    if not merges:
-        return [tree]
     if "MRG" not in tree:
         raise RecordError("the message has none", place="MRG", ids=ids)
     if not gone and not over:
@@ -147,12 +150,17 @@ def _own(numbers: Any, facility: str) -> Tree | None:
     """The number under which the sender files the person: one of its own facility, else one of the usual types, else
     any that is not another body's, else an NHS number."""
     there = [one for one in numbers if isinstance(one.get("1"), str)] if isinstance(numbers, list) else []
-    local = [one for one in there if one.get("of") != "nhs"]
-    own = [one for one in there if not _is_foreign(one)]
-    ranked = [one for one in own if facility and _names(one)[0] == facility]
-    ranked += [one for kind in _OWN for one in own if _names(one)[1] == kind]
-    found: list[Tree] = [*ranked, *own, *local, *there]
-    return found[0] if found else None
+    return min(there, key=lambda one: _rank(one, facility)) if there else None
+
+
+def _rank(number: Tree, facility: str) -> int:
+    """How likely the sender files the person under a number, 0 the likeliest."""
+    if number.get("of") == "nhs":
+        return _LAST
+    authority, kind = _names(number)
+    if kind in _FOREIGN:
+        return _THEIRS
+    return 0 if facility and authority == facility else _RANKS.get(kind, _OTHER)
 
 
 def _all_own(numbers: Any, stays: Tree | None, facility: str) -> list[Tree]:

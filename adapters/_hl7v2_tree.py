@@ -82,6 +82,7 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: 
     for n, (name, text) in enumerate(message.segments):
         at = head if tree is None else tree
         found = _segment(name, message.fields[n], message.marks, only) if n in message.fields else None
+        about = _about(found) if name == "NK1" and found is not None and tree is not None else {}
         if name == "PID":
             if tree is not None:
                 if not only:
@@ -89,11 +90,11 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: 
                 yield from _named(tree, message, merges, renumbers)
             tree = {**(copy.deepcopy(head) if only else head), "PID": found}  # whoever reads one takes it apart
             after = name
-        elif name == "NK1" and found is not None and tree is not None and _about(found) not in ({}, _NOBODY):
-            tree.setdefault(name, []).append(found)
-            after = f"NK1 {len(tree[name])}"
-        elif name == "NK1" and found is not None and tree is not None and _about(found) and _is_alone(message):
-            tree[name] = None
+        elif about and about != _NOBODY:
+            at.setdefault(name, []).append(found)
+            after = f"NK1 {len(at[name])}"
+        elif about and _is_alone(message):
+            at[name] = None
             after = "NK1 1"
         elif found is not None and name != "NK1" and name not in at and (tree is None) == (name in ("MSH", "EVN")):
             at[name] = found
@@ -124,11 +125,13 @@ def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
     """A segment's fields by number. only: no more than its numbers is taken apart."""
     kinds = (NUMBERS if only else FIELDS).get(name, {})
     tree: Tree = {}
-    for n, text in enumerate(fields[1:], 1):
-        if text and n in kinds:
-            _field(tree, n, kinds[n], text, marks)
-        elif text:
-            tree[str(n)] = text
+    for n, text in enumerate(fields):
+        if text and n:
+            kind = kinds.get(n)
+            if kind is None:
+                tree[str(n)] = text
+            else:
+                _field(tree, str(n), kind, text, marks)
     for n in _PHONES.get(name, ()) if not only else ():
         for one in tree.get(str(n)) or ():
             _join(one)
@@ -143,26 +146,27 @@ def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
     return tree
 
 
-def _field(tree: Tree, n: int, kind: Kind, text: str, marks: Marks) -> None:
+def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
     """A field's repetitions; where the type does not repeat, further ones stay as text."""
     if text.isalnum():  # no separator is: one text, as most fields are
         alone: Any = text if kind.plain else {"1": {"1": text} if "1" in kind.parts else text}
-        tree[str(n)] = [alone] if kind.many else alone
+        tree[n] = [alone] if kind.many else alone
         return
+    found: list[Any] = text.split(marks.repeat)
     if kind.plain:
-        found: list[Any] = [_said(one, marks) for one in text.split(marks.repeat)]
+        found = [_said(one, marks) for one in found]
     else:
-        found = [_components(one, kind.parts, marks) for one in text.split(marks.repeat)]
-    while found and found[-1] in ("", {}):
+        found = [_components(one, kind.parts, marks) for one in found]
+    while found and not found[-1] and found[-1] is not None:
         found.pop()
     if not found:
         return
     if kind.many:
-        is_none = len(found) == 1 and found[0] in (None, {"1": None}, {"1": {"1": None}})
-        tree[str(n)] = None if is_none else found
+        is_none = _NONE in text and len(found) == 1 and found[0] in (None, {"1": None}, {"1": {"1": None}})
+        tree[n] = None if is_none else found
     else:
         if found[0]:
-            tree[str(n)] = found[0]
+            tree[n] = found[0]
         if len(found) > 1:
             tree[f"{n}-more"] = text.split(marks.repeat)[1 : len(found)]
 
@@ -172,13 +176,18 @@ def _components(text: str, parts: frozenset[str], marks: Marks) -> Tree:
     texts = text.split(marks.component)
     numbered = zip(_NUMBERS if len(texts) <= len(_NUMBERS) else map(str, count(1)), texts, strict=False)
     tree: Tree = {n: one for n, one in numbered if one}
-    for n in [*tree] if marks.part in text else parts & tree.keys():
-        if n in parts or marks.part in tree[n]:
-            below = {str(k): part for k, part in enumerate(tree[n].split(marks.part), 1) if part}
-            if below:
-                tree[n] = below
-            else:
-                del tree[n]
+    if marks.part in text:
+        for n in [*tree]:
+            if n in parts or marks.part in tree[n]:
+                below = {str(k): part for k, part in enumerate(tree[n].split(marks.part), 1) if part}
+                if below:
+                    tree[n] = below
+                else:
+                    del tree[n]
+    else:
+        for n in parts:
+            if n in tree:
+                tree[n] = {"1": tree[n]}
     return tree if marks.escape not in text and _NONE not in text else _said_of(tree, marks)
 
 
@@ -237,7 +246,7 @@ def segments(tree: Tree, marks: Marks) -> list[str]:
         for n, one in enumerate(every, 1):
             out.append(_text_of(name, one, marks))
             out += others.pop(f"NK1 {n}" if name == "NK1" else name, ())
-        for gone in [key for key in others if key.split()[0:1] == [name]] if others else ():
+        for gone in [key for key in others if name in key and key.split()[0] == name] if others else ():
             out += others.pop(gone)
     return out + [text for left in others.values() for text in left]
 
@@ -250,9 +259,12 @@ def _text_of(name: str, fields: Tree, marks: Marks) -> str:
         n = _PLACES.get(key)
         if n is None:
             others.append(key)
+            continue
+        text = value if value.__class__ is str and value.isalnum() else _cell(value, marks)
+        if n == len(cells):
+            cells.append(text)
         else:
-            is_plain = value.__class__ is str and marks.breaking.search(value) is None
-            _set(cells, n, value if is_plain else _cell(value, marks))
+            _set(cells, n, text)
     for key in sorted(others, key=len):
         of = key.removesuffix("-more")
         if key.isdigit():
@@ -283,14 +295,14 @@ def _cell(value: Any, marks: Marks) -> str:
         return _NONE
     if isinstance(value, str):
         return escape(value, marks) if marks.breaking.search(value) else value
-    every = value if isinstance(value, list) else [value]
-    return marks.repeat.join([_joined(_bare(one), marks) for one in every])
+    if isinstance(value, dict):
+        return _joined(_bare(value), marks)
+    return marks.repeat.join([_joined(_bare(one) if isinstance(one, dict) else one, marks) for one in value])
 
 
-def _bare(value: Any) -> Any:
+def _bare(value: Tree) -> Tree:
     """A repetition without what the adapter says of it."""
-    is_said = isinstance(value, dict) and not _OWN.isdisjoint(value)
-    return _split(numbers.unmark(value)) if is_said else value
+    return value if _OWN.isdisjoint(value) else _split(numbers.unmark(value))
 
 
 def _joined(value: Any, marks: Marks, sign: str = "") -> str:
@@ -304,8 +316,13 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
     cells: list[str] = []
     for key, below in value.items():
         n = _PLACES.get(key) or (max(int(key), 1) if key.isdigit() else 0)
-        is_plain = below.__class__ is str and marks.special.search(below) is None
-        if n and (text := below if is_plain else _joined(below, marks, marks.part)):
+        if not n:
+            continue
+        is_plain = below.__class__ is str and (below.isalnum() or marks.special.search(below) is None)
+        text = below if is_plain else _joined(below, marks, marks.part)
+        if text and n == len(cells) + 1:
+            cells.append(text)
+        elif text:
             _set(cells, n - 1, text)
     return (sign or marks.component).join(cells)
 

@@ -40,6 +40,7 @@ _MOVES = "A45"
 _LATE = {"5": ("7", "L"), "11": ("7", "BA"), "13": ("3", "Internet")}
 """By field of PID, the component and the word of it that says which repetition counts first (5), or last."""
 _DECLARED = Marks().declared
+_MOMENT = re.compile(r"([-\d]{10})(?:T([\d:]+)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?)?")
 _PROGRAM = "ICS-HUB"
 
 SCHEMAS = {PERSON: fields.PERSON, NEW: fields.PERSON, MERGE: fields.MERGE, NUMBERS: fields.NUMBERS}
@@ -82,7 +83,7 @@ def _read(message: Message) -> Iterator[Theirs | RecordError]:
 def _trigger(message: Message) -> str:
     """The event of a message that is read; RecordError for others, by name."""
     mark = message.marks.component
-    code, event, *_ = [*(one.strip() for one in message.header(9).split(mark)), "", ""]
+    code, event, *_ = [*[one.strip() for one in message.header(9).split(mark)], "", ""]
     if code == "ADT" and not event:
         event = next((text.split(message.marks.field)[0] for name, text in message.segments if name == "EVN"), "")
     if code == "ADT" and event in KINDS:
@@ -153,8 +154,9 @@ def _introduce(tree: Tree, theirs: Theirs, head: Tree) -> None:
     tree["EVN"] = {**happened, **event} if isinstance(event, dict) else happened
     tree["MSH"] |= _sides(head)
     tree["PID"] = {"1": "1", **tree["PID"]}
-    for n in _LATE.keys() & tree["PID"].keys():
-        tree["PID"][n] = _ranked(n, tree["PID"][n])
+    for n in _LATE:
+        if n in tree["PID"]:
+            tree["PID"][n] = _ranked(n, tree["PID"][n])
     if isinstance(tree["PID"].get("3"), list):  # that there is no number is not a number
         tree["PID"]["3"] = [one for one in tree["PID"]["3"] if not isinstance(one, dict) or one.get("1")]
     if isinstance(tree.get("NK1"), list):
@@ -188,9 +190,7 @@ def _ranked(field: str, value: Any) -> Any:
 
 def _moment(said: Any) -> str:
     """A moment of ours in HL7's form, "" for none."""
-    found = (
-        re.fullmatch(r"([-\d]{10})(?:T([\d:]+)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?)?", said) if isinstance(said, str) else None
-    )
+    found = _MOMENT.fullmatch(said) if isinstance(said, str) else None
     if found is None:
         return ""
     day, time, zone = found[1].replace("-", ""), found[2] or "", found[3] or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from datetime import date, datetime
 from functools import cache
 from hashlib import blake2b
@@ -15,7 +16,7 @@ from msgspec import UNSET
 from hub.errors import RecordError
 from hub.model.codelist import is_code
 from hub.model.leaf import Part
-from hub.model.record import ChildRecord
+from hub.model.record import ChildRecord, Source
 from hub.model.shape import Field, compounds, fields, references
 
 MINTED = "hub-"
@@ -24,6 +25,8 @@ MINTED = "hub-"
 
 BARE = "#bare"
 """A token in extras (a str subclass, such as the text of a JSON number) stands in JSON as `{"#bare": "20"}`."""
+
+_BARE = f'"{BARE}"'.encode()
 
 
 def _plain(value: Any) -> Any:
@@ -50,7 +53,7 @@ def decode(data: bytes, bare: type[str] = str) -> ChildRecord:
         record = _decoder.decode(data)
     except msgspec.DecodeError as error:
         raise _error(error) from None
-    if f'"{BARE}"'.encode() in data:
+    if _BARE in data:
         _retoken(record, bare)
     return record
 
@@ -163,59 +166,70 @@ def digest(record: ChildRecord) -> str:
     Left out: extras, the moment the source speaks of, ids the hub minted (a reference to such an item counts as its
     position) and the order of `source.partial`. Link and id count.
     """
-    tree: dict[str, Any] = msgspec.to_builtins(record, enc_hook=_plain)
     minted: dict[tuple[str, str], str] = {}
-    references: list[tuple[dict[str, Any], str, str]] = []
-    _strip(_stripping(ChildRecord, ""), tree, "", minted, references)
+    references: list[tuple[Part, str, str]] = []
+    bare: ChildRecord = _bare(_telling(ChildRecord, ""), record, "", minted, references)
     for holder, name, target in references if minted else ():
-        holder[name] = minted.get((target, holder[name]), holder[name])
-    source = tree.get("source")
-    if source:
-        source.pop("as_of", None)
-        if source.get("partial"):
-            source["partial"] = sorted(source["partial"])
-    return blake2b(_encoder.encode(tree), digest_size=32).hexdigest()
+        named = getattr(holder, name)
+        setattr(holder, name, minted.get((target, named), named))
+    if isinstance(bare.source, Source):
+        source = bare.source = copy(bare.source)
+        source.as_of = UNSET
+        if source.partial:
+            source.partial = sorted(source.partial)
+    return blake2b(_encoder.encode(bare), digest_size=32).hexdigest()
 
 
-class _Stripping(NamedTuple):
-    """What a digest looks at in a struct. below: by field, the path of its list ("" for a part), and the same of it.
-
-    refers: the fields that hold the id of an item, with its list.
+class _Telling(NamedTuple):
+    """What a digest looks at in a struct. parts: by field, where it leaves something out; lists: by field, with their
+    path; extras: it may have some; refers: the fields that hold the id of an item, with its list.
     """
 
-    below: dict[str, tuple[str, _Stripping]]
+    parts: tuple[tuple[str, _Telling], ...]
+    lists: tuple[tuple[str, str, _Telling], ...]
+    extras: bool
     refers: tuple[tuple[str, str], ...]
 
 
 @cache
-def _stripping(cls: type[Part], prefix: str) -> _Stripping:
-    below = {}
+def _telling(cls: type[Part], prefix: str) -> _Telling:
+    parts, lists = [], []
     for field in fields(cls):
+        path = prefix + field.name
         if field.part is not None and field.shape == "list":
-            below[field.name] = (prefix + field.name, _stripping(field.part, f"{prefix}{field.name}[]."))
+            lists.append((field.name, path, _telling(field.part, f"{path}[].")))
         elif field.part is not None:
-            below[field.name] = ("", _stripping(field.part, f"{prefix}{field.name}."))
-    return _Stripping(below, references(cls))
+            parts.append((field.name, _telling(field.part, f"{path}.")))
+    parts = [(name, below) for name, below in parts if any(below)]
+    return _Telling(tuple(parts), tuple(lists), "extras" in cls.__struct_fields__, references(cls))
 
 
-def _strip(
-    stripping: _Stripping, tree: dict[str, Any], at: str, minted: dict[tuple[str, str], str], found: list[Any]
-) -> None:
-    """Take out what a digest leaves out; where every item with a minted id stands, and every reference to an item."""
-    tree.pop("extras", None)
-    for name, target in stripping.refers:
-        if name in tree:
-            found.append((tree, name, target))
-    for name, value in tree.items():
-        path, below = stripping.below.get(name, ("", None))
-        if below is None or not value:
+def _bare(
+    telling: _Telling, part: Any, at: str, minted: dict[tuple[str, str], str], found: list[tuple[Part, str, str]]
+) -> Any:
+    """A copy of a part and of all below, without what a digest leaves out. minted: gets where every item with a minted
+    id stands; found: every reference to an item."""
+    part = part.__copy__()
+    if telling.extras:
+        part.extras = UNSET
+    for name, target in telling.refers:
+        if getattr(part, name) is not UNSET:
+            found.append((part, name, target))
+    for name, below in telling.parts:
+        value = getattr(part, name)
+        if value:
+            setattr(part, name, _bare(below, value, at, minted, found))
+    for name, path, below in telling.lists:
+        value = getattr(part, name)
+        if not value:
             continue
-        if not path:
-            _strip(below, value, at, minted, found)
-            continue
+        items = []
         for place, item in enumerate(value):
-            own = item.get("id")
+            one = _bare(below, item, f"{at}{place}.", minted, found)
+            own = one.id
             if own.__class__ is str and own.startswith(MINTED):
                 minted[path, own] = f"{MINTED}{at}{place}"
-                del item["id"]
-            _strip(below, item, f"{at}{place}.", minted, found)
+                one.id = UNSET
+            items.append(one)
+        setattr(part, name, items)
+    return part
