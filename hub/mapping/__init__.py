@@ -62,8 +62,10 @@ class Mapping:
 
     def plan(self, edition: str = "") -> Plan:
         """The mapping bound and compiled for an edition."""
-        edition = edition if edition in self.adapter.editions else self.edition
         found = self._plans.get(edition)
+        if found is None:
+            edition = edition if edition in self.adapter.editions else self.edition
+            found = self._plans.get(edition)
         if found is None:
             found = Plan(self.declaration, self.tables, self.schema, edition)
             self.source[edition] = inward.compile_reading(found), create.compile_writing(found)

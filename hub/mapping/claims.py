@@ -26,6 +26,8 @@ class Claim:
     placed: every item keeps its place, for another group may write it.
     """
 
+    __slots__ = ("free", "holder", "name", "placed", "taken", "total")
+
     def __init__(self, holder: Any, name: str, items: list[Any], placed: bool = False) -> None:
         self.holder, self.name, self.total, self.placed = holder, name, len(items), placed
         self.free: dict[int, Any] = dict(enumerate(items))
@@ -62,22 +64,28 @@ def known_id(c: Reading, name: str, above: Any, key: Any, n: int) -> str:
 def claim(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -> None:
     """The items of one group for one parent, of what stands at its path: taken out of the tree, read, put into the
     record's list. holder: the object that has the value."""
+    items = claimed(c, scope, o, t, holder, value)
+    if items:
+        extend(c, scope, o, items)
+
+
+def claimed(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -> list[Any]:
+    """The same, but they are not put into the record's list yet."""
     if value.__class__ is list and value and scope.many:
         held = c.claims.get(id(value)) or _held(c, scope, holder, value)
-        kind, match = str if scope.plain else dict, scope.their_match
-        own = [(n, one) for n, one in held.free.items() if isinstance(one, kind) and (match is None or match(one))]
-        if own:
-            _claim_list(c, scope, o, held, own)
+        items = _taken(c, scope, o, held)
         if not scope.shared:
             settle(c, held, None if scope.theirs_rooted else (scope.cell, t))
-    elif value.__class__ is dict and not scope.many:
+        return items
+    if value.__class__ is dict and not scope.many:
         scope.cell.drop(t, c.taken)
-        extend(c, scope, o, [scope.read(value, c, {}, getattr(o, "id", ""))])
-    elif value is None and scope.spec is not None and scope.spec.none:
+        return [scope.read(value, c, {}, getattr(o, "id", ""))]
+    if value is None and scope.spec is not None and scope.spec.none:
         scope.cell.drop(t, c.taken)
         nothing(c, scope, o)
     elif value is not None and value not in ([], "", {}):
         c.note("shape", f"[each.{scope.name}]")
+    return []
 
 
 def claim_rooted(c: Reading, scope: Scope, o: Any) -> None:
@@ -98,21 +106,25 @@ def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
     return found
 
 
-def _claim_list(c: Reading, scope: Scope, o: Any, held: Claim, own: list[tuple[int, Any]]) -> None:
-    """Items of a list that are a group's own, with their places."""
-    seen, up, items = _seen(c, scope, o), getattr(o, "id", ""), []
-    for n, one in own:
+def _taken(c: Reading, scope: Scope, o: Any, held: Claim) -> list[Any]:
+    """The items of a list that are a group's own, read; their places are kept in the claim."""
+    kind, match, free = str if scope.plain else dict, scope.their_match, held.free
+    own = [n for n, one in free.items() if isinstance(one, kind) and (match is None or match(one))]
+    if not own:
+        return []
+    seen, up, items = c.seen.setdefault((scope.name, id(o)), {}), getattr(o, "id", ""), []
+    for n in own:
+        one = free[n]
         for test in scope.their_tests:
             tree_take(one, test)
         item = scope.read({".": one} if scope.plain else one, c, seen, up)
         if item is None:
             partial(c, scope.ours_prefix.removesuffix("[]"))
             continue
-        del held.free[n]
+        del free[n]
         held.taken.append((n, item))
         items.append(item)
-    if items:
-        extend(c, scope, o, items)
+    return items
 
 
 def _fits(scope: Scope, one: Any) -> bool:
@@ -295,6 +307,7 @@ __all__ = [
     "LONE",
     "claim",
     "claim_rooted",
+    "claimed",
     "extend",
     "finish",
     "known_id",

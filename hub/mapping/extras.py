@@ -23,7 +23,10 @@ def pack(value: Any) -> Any:
     if kind is Token:
         return {"=": str(value)}
     if kind is dict or kind is Holes:
-        packed = {name: pack(one) for name, one in value.items()}
+        packed = {**value}
+        for name, one in value.items():
+            if one.__class__ is not str and one is not None:
+                packed[name] = pack(one)
         if kind is Holes:
             return {"[]": packed}
         return {"=": packed} if len(packed) == 1 and ("=" in packed or "[]" in packed) else packed

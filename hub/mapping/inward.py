@@ -204,10 +204,11 @@ class _Function:
         elif is_plain and is_made and group.many and not group.shared:
             self._loop(out, group, general)
         else:
-            self._at(out, group.cell, general)
+            self._at(out, group.cell, f"claimed(c, {self.code.name(group, 's')}, o, t, ", group)
 
-    def _at(self, out: Lines, cell: Theirs, call: str) -> None:
-        """A call with what stands at a group's path, if anything does. call: its beginning; holder and value follow."""
+    def _at(self, out: Lines, cell: Theirs, call: str, group: Scope | None = None) -> None:
+        """A call with what stands at a group's path, if anything does. call: its beginning; holder and value follow.
+        group: gets the items that it gives."""
         with out.level():
             if any(step.many for step in cell.path.steps[:-1]):
                 holder = "h"
@@ -216,7 +217,27 @@ class _Function:
                 out.open("if h is not None:")
             else:
                 holder = descend(out, cell.path.names[:-1])[-1]
-            out.add(f"L = {holder}.get({cell.name!r}, M)", f"if L is not M: {call}{holder}, L)")
+            out.add(f"L = {holder}.get({cell.name!r}, M)")
+            if group is None:
+                out.add(f"if L is not M: {call}{holder}, L)")
+                return
+            out.open("if L is not M:")
+            out.add(f"r = {call}{holder}, L)")
+            with out.block("if r:"):
+                self._extend(out, group)
+
+    def _extend(self, out: Lines, group: Scope) -> None:
+        """The items in `r` into a group's list of ours."""
+        *above, last = group.our_steps
+        if group.ours_rooted or any(step.field.shape != "part" for step in above):
+            out.add(f"extend(c, {self.code.name(group, 's')}, o, r)")
+            return
+        ours = f"{self.rows.part(out, above)}.{last.name}"
+        with out.block(f"if {ours} is U or {ours} is None:"):
+            out.add(f"{ours} = r")
+            if group.spec is not None and group.spec.partial:
+                out.add(f"partial(c, {group.ours_prefix.removesuffix('[]')!r})")
+        out.add(f"else: {ours}.extend(r)")
 
     def _loop(self, out: Lines, group: Scope, general: str) -> None:
         code, names = self.code, group.cell.path.names
@@ -236,11 +257,7 @@ class _Function:
                 each = f"[{code.name(group.read, 'f')}(e, c, s, u) for e in L]"
             out.open("else:")
             out.add(f"s = {{}}; u = {self.own_id}", f"r = {each}")
-            ours = f"o.{group.our_steps[-1].name}"
-            if len(group.our_steps) > 1 or group.ours_rooted or (group.spec and group.spec.partial):
-                out.add(f"extend(c, {code.name(group, 's')}, o, r)")
-            else:
-                out.add(f"if {ours} is U: {ours} = r", f"else: {ours}.extend(r)")
+            self._extend(out, group)
             drop(out, holders, names)
 
 

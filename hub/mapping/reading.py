@@ -161,9 +161,10 @@ def extra(c: Reading, item: Any) -> Extra:
     """The extras of an item for this link, made when missing."""
     if item.extras is UNSET:
         item.extras = {}
-    found: Extra | None = item.extras.get(c.link)
+    known: dict[str, Extra] = item.extras
+    found = known.get(c.link)
     if found is None:
-        found = item.extras[c.link] = Extra()
+        found = known[c.link] = Extra()
     return found
 
 
@@ -184,9 +185,13 @@ def based(c: Reading) -> None:
 
 def keep_rest(c: Reading, o: Any, t: Any, spell: dict[str, Any]) -> None:
     """What is left of an item's tree, and the spellings kept of it, go to its extras."""
+    rest = pack(t) if t else None
+    if o.extras is UNSET:
+        o.extras = {c.link: Extra(rest, spell or None)}
+        return
     found = extra(c, o)
     if t:
-        found.rest = pack(t)
+        found.rest = rest
     if spell:
         found.spell = {**(found.spell or {}), **spell}
 

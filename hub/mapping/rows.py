@@ -214,13 +214,14 @@ class Rows:
 
     def put(self, out: Lines, ours: Ours, value: str) -> None:
         """Set a leaf, with the lines that make its part when it is missing."""
-        part = self._part(out, ours)
+        part = self.part(out, ours.steps[:-1], ours)
         out.add(f"{part}.{ours.steps[-1].name} = {value}")
 
-    def _part(self, out: Lines, ours: Ours) -> str:
-        """The variable that holds the part of a leaf, with the lines that make it when it is missing."""
+    def part(self, out: Lines, steps: Sequence[OurStep], ours: Ours | None = None) -> str:
+        """The variable that holds what steps lead to, with the lines that make it when it is missing. ours: the path of
+        the row that they are of."""
         at = "o"
-        for step in ours.steps[:-1]:
+        for step in steps:
             known, field = self.parts.get(step.text), f"{at}.{step.name}"
             is_new = known is None
             if known is None:

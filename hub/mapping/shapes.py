@@ -19,9 +19,12 @@ from hub.mapping.way import BAD, Way
 
 def decode_cells(way: Way, texts: list[Any]) -> list[Any]:
     """The values of a way of several cells, one for each path of ours; None where nothing is said. May raise `BAD`."""
-    found = way.decode(tuple("" if text is None else text for text in texts) if way.bound is not None else tuple(texts))
-    values = found if len(way.row.ours) > 1 else (found,)
-    return [None if one == "" else one for one in values]
+    if way.bound is not None:
+        texts = ["" if text is None else text for text in texts]
+    found = way.decode(tuple(texts))
+    if len(way.row.ours) == 1:
+        return [None if found == "" else found]
+    return [None if one == "" else one for one in found]
 
 
 def encode_cells(way: Way, values: list[Any]) -> dict[str, Any] | None:
@@ -34,11 +37,14 @@ def encode_cells(way: Way, values: list[Any]) -> dict[str, Any] | None:
 
 def encode_texts(way: Way, values: list[Any]) -> tuple[Any, ...] | None:
     """The same by place: for each cell its text, or MISS."""
-    given = [None if one is UNSET else one for one in values]
-    if way.bound is not None and len(given) > 1:
-        given = [one or "" for one in given]
+    if len(values) == 1:
+        given = None if values[0] is UNSET else values[0]
+    elif way.bound is not None:
+        given = tuple([one or "" for one in values])
+    else:
+        given = tuple([None if one is UNSET else one for one in values])
     try:
-        texts = way.encode(tuple(given) if len(given) > 1 else given[0])
+        texts = way.encode(given)
     except BAD:
         return None
     texts = texts if isinstance(texts, tuple) else (texts,)

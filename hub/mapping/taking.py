@@ -12,6 +12,8 @@ from hub.mapping.shapes import decode_cells, decode_flags, encode_flags, encode_
 from hub.mapping.theirs import MISS
 from hub.mapping.way import BAD
 
+_CONTAINERS = {dict, list}
+
 
 def read_row(c: Reading, row: Row, o: Any, t: Any, spell: dict[str, Any]) -> None:
     """A row the general way: the first alternative that has cells wins."""
@@ -32,7 +34,9 @@ def read_row(c: Reading, row: Row, o: Any, t: Any, spell: dict[str, Any]) -> Non
 def values_of(c: Reading, way: Way, texts: tuple[Any, ...], spell: dict[str, Any]) -> Any:
     """The values of a way of several cells or values, for each path of ours one or MISS; MISS when nothing is said, or
     they are bad (which is noted)."""
-    if is_container(c, way, *texts):
+    kinds = {*map(type, texts)}
+    if not kinds.isdisjoint(_CONTAINERS):
+        is_container(c, way, *texts)
         return MISS
     absent = way.absent
     said = [None if text is MISS or text in absent else text for text in texts]
@@ -47,7 +51,8 @@ def values_of(c: Reading, way: Way, texts: tuple[Any, ...], spell: dict[str, Any
     own = texts
     if not way.near:
         own = tuple([MISS if cell.root else text for cell, text in zip(way.theirs, texts, strict=True)])
-    if way.first and Token not in map(type, own) and encode_texts(way, values) == own:
+        kinds = {*map(type, own)}
+    if way.first and Token not in kinds and encode_texts(way, values) == own:
         if way.fast_cells == "memo":
             way.remember(texts, found)
     elif not way.shadowed:

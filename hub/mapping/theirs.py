@@ -164,6 +164,10 @@ def tree_take(tree: Any, test: Test) -> None:
     chain: list[tuple[Any, Any]] = []
     at = tree
     *above, last = test.path.steps
+    if not above:
+        if tree.__class__ is dict and tree.get(last.name) == test.value:
+            del tree[last.name]
+        return
     for step in above:
         if at.__class__ is not dict or step.name not in at:
             return
