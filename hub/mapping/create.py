@@ -14,9 +14,10 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.mapping import copies, filling, placing, spelling, writing
-from hub.mapping.bind import Plan, Row, Scope
+from hub.mapping.bind import Plan, Row, Scope, Way
 from hub.mapping.code import Code, Lines
 from hub.mapping.ours import Ours, OurStep
+from hub.mapping.outline import Outline, outline
 from hub.mapping.reading import MINTED
 from hub.mapping.theirs import MISS
 from hub.model import Item, Part, fields
@@ -33,31 +34,11 @@ _SPACE = {
 }
 
 
-class _Node:
-    """What a scope's rows say of the fields of one part of ours, by the field's name.
-
-    rows write it; parts: below it; picks: of its items one each; grouped: groups take its items. silent: fields that a
-    test or the document's head answers for.
-    """
-
-    def __init__(self) -> None:
-        self.rows: dict[str, list[Row]] = {}
-        self.parts: dict[str, _Node] = {}
-        self.picks: dict[str, list[tuple[Ours, OurStep, _Node]]] = {}
-        self.grouped: set[str] = set()
-        self.silent: set[str] = set()
-
-    def leaves(self) -> writing.Leaves:
-        """The names of the leaves that rows write, from here, with the way each is written."""
-        own = tuple(((name,), way) for name, rows in self.rows.items() for row in rows for way in row.writing)
-        return own + tuple(((name, *names), way) for name, part in self.parts.items() for names, way in part.leaves())
-
-
 @dataclass
 class _At:
     """A part of ours that is being walked: what rows say of it, its class, its variable, its path."""
 
-    node: _Node
+    node: Outline
     cls: type[Part]
     var: str
     path: str
@@ -84,7 +65,8 @@ class _Function:
     """The writing of one scope. boxes: variables of containers of theirs by their names, made when first needed.
 
     kept: variables of lists of ours that lie below a part; left: lists whose unclaimed items are counted at the end,
-    with their path. reached: variables of parts of ours by their names. shared: cells that several rows may write.
+    with their path. reached: variables of parts of ours by their names. shared: cells that several rows may write;
+    is_mixed: one of these is not the first of its row.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -98,6 +80,8 @@ class _Function:
         cells = [{cell.path.text for way in row.writing for cell in way.theirs} for row in scope.rows]
         uses = Counter(text for texts in cells for text in texts)
         self.shared = {text for text, n in uses.items() if n > 1}
+        others = [cell for row in scope.rows for way in row.writing for cell in way.theirs[1:]]
+        self.is_mixed = any(cell.path.text in self.shared for cell in others)
 
     def write(self) -> list[str]:
         """The lines of `write`."""
@@ -109,7 +93,7 @@ class _Function:
         own = set(writing.OWN)
         if scope.spec is not None:
             own |= {names[0] for names, _ in scope.made} | {names[0] for names, _, _ in scope.on_ours}
-        self._part(body, _At(self._tree(), scope.struct, "o", scope.ours_prefix, own))
+        self._part(body, _At(outline(scope), scope.struct, "o", scope.ours_prefix, own))
         for row in scope.rows:
             if row.writing and not self._is_fast(row):
                 self._slow(body, row)
@@ -157,20 +141,6 @@ class _Function:
         way = row.ways[0]
         return bool(way.fast) and way.writes and way.theirs[0].path.text not in self.shared
 
-    def _tree(self) -> _Node:
-        root, scope = _Node(), self.scope
-        for row in scope.rows:
-            for ours in row.ours:
-                if not ours.rooted and not ours.gathers:
-                    _place(root, row, ours)
-        for group in scope.walk()[1:]:
-            if scope.spec is None if group.ours_rooted else group.parent is scope:
-                node = root
-                for step in group.our_steps[:-1]:
-                    node = node.parts.setdefault(step.name, _Node())
-                node.grouped.add(group.our_steps[-1].name)
-        return root
-
     def _var(self) -> str:
         self.count += 1
         return f"s{self.count}"
@@ -194,7 +164,7 @@ class _Function:
             elif name not in at.own and name not in node.silent and path not in writing.ENGINE:
                 out.add(f"if {value} is not U: lost(c, {value}, {path!r})")
 
-    def _list(self, out: Lines, picks: list[tuple[Ours, OurStep, _Node]], at: _At) -> None:
+    def _list(self, out: Lines, picks: list[tuple[Ours, OurStep, Outline]], at: _At) -> None:
         """A list of items: those that filtered rows speak of, each by itself; what is left is counted at the end."""
         if at.var.startswith("o."):
             self.left.append((at.var, at.path))
@@ -235,31 +205,77 @@ class _Function:
             plain = steps[: picked[0] + 1] if picked else steps
             values.append("" if ours.rooted or ours.gathers else self._reach(out, plain, "o"))
         call = f"{'write_copy' if row.only_out else 'write_row'}(c, {self.code.name(row, 'r')}, o, t, w)"
-        clears = any(cell.last_match is not None for way in row.writing for cell in way.theirs)
-        if clears or not all(values):
+        said = " or ".join(f"{value} is not U" for value in values)
+        if not all(values) or self._clears(row):
             out.add(call)
             return
-        said = " or ".join(f"{value} is not U" for value in values)
-        way = row.ways[0]
-        is_alone = not any(cell.path.text in self.shared for cell in way.theirs)
-        if way.fast_cells != "memo" or not is_alone or any(ours.picks for ours in row.ours):
-            out.add(f"if {'w or ' if row.only_out else ''}{said}: {call}")
+        is_clear = not any(cell.last_match is not None for way in row.writing for cell in way.theirs)
+        known = self._known(row, values) if is_clear else ""
+        if not known:
+            more = "w or " if row.only_out else "" if is_clear else "not is_new or "
+            out.add(f"if {more}{said}: {call}")
             return
+        way = row.writing[0]
         with out.block(f"if {said}:"):
-            out.add(f"v = {self.code.name(way.unmemo, 'm')}.get(({', '.join(values)},)) if is_new else None")
-            out.add(f"if v is None: {call}")
-            with out.block("else:"):
+            if way.shape == "cell":
+                out.add(f"x = {values[0]}")
+            out.add(f"v = {known} if is_new else M", f"if v is M: {call}")
+            is_shared = way.theirs[0].path.text in self.shared
+            with out.block(f"elif c.free({self.code.name(way, 'w')}, t):" if is_shared else "else:"):
+                if way.shape == "cell":
+                    out.add(f"{self._holder(out, way.theirs[0].path.names)} = v")
+                    return
                 for n, cell in enumerate(way.theirs):
                     with out.block(f"if v[{n}] is not M:"):
                         out.add(f"{self._holder(out, cell.path.names)} = v[{n}]")
+
+    def _clears(self, row: Row) -> bool:
+        """Whether a row that has no value to write may have to clear a cell that another row of the scope filled."""
+        own = {cell.path.names for way in row.writing for cell in way.theirs if cell.last_match is not None}
+        rows = [other for other in self.scope.rows if other is not row] if own else []
+        return any(cell.path.names in own for other in rows for way in other.writing for cell in way.theirs)
+
+    def _known(self, row: Row, values: list[str]) -> str:
+        """What the first way of a row writes for its values (`x`, if it is one), as an expression: a text, or a tuple
+        of the texts of its cells; M for what is not usual. "" where there is none.
+
+        Its first cell may be one that other rows write, and no other of them.
+        """
+        if row.only_out or self.is_mixed or any(ours.picks for ours in row.ours):
+            return ""
+        way = row.writing[0]
+        if way.shape == "cell" and way.fast and way.theirs[0].path.names:
+            return self._text(way, "x")
+        if way.fast_cells == "memo":
+            return f"{self.code.name(way.unmemo, 'm')}.get(({', '.join(values)},), M)"
+        return f"texts_of({self.code.name(way, 'w')}, [{', '.join(values)}])" if way.fast_cells else ""
 
     def _group(self, out: Lines, group: Scope) -> None:
         """The items of a group, if its list is there."""
         name = self.code.name(group, "s")
         out.add(f"L = {self._reach(out, group.our_steps, 'c.record' if group.ours_rooted else 'o')}")
-        out.add(f"if L.__class__ is list: put_group(c, {name}, L, t)")
+        with out.block("if L.__class__ is list:"):
+            if group.many and not group.on_ours:
+                with out.block("for i in L:"):
+                    out.add(f"if {self._tests(group)}id(i) not in c.claimed: put_item(c, {name}, i, t)")
+            else:
+                out.add(f"put_group(c, {name}, L, t)")
         if group.spec is not None and group.spec.none:
             out.add(f"elif L is None: put_none(c, {name}, t)")
+
+    def _tests(self, group: Scope) -> str:
+        """What a group's tests ask of the item `i`, as the beginning of an expression."""
+        tests, made = group.our_steps[-1].tests, dict(group.made)
+        if any(len(test.path.names) > 1 for test in tests):
+            return f"{self.code.name(group.match, 'g')}(i) and "
+        said = ""
+        for test in tests:
+            at = f"i.{test.path.names[0]}"
+            if test.value is None:
+                said += f"{at} in {self.code.name(frozenset(self.scope.plan.bounds[test.table].write), 'k')} and "
+            else:
+                said += f"{at} == {made[test.path.names]!r} and " if test.value else f"({at} is U or {at} is None) and "
+        return said
 
     def _row(self, out: Lines, row: Row, value: str, path: str) -> None:
         """One leaf into one cell."""
@@ -268,7 +284,7 @@ class _Function:
         minted = f" and (w is None or w.get({MINTED!r}) != x)" if is_id else ""
         out.add(f"x = {value}")
         with out.block(f"if x is not U{minted}:"):
-            out.add(f"v = {self._text(row)}")
+            out.add(f"v = {self._text(way, 'x')}")
             out.add(f"if v is M: v = unusual(c, {self.code.name(way, 'w')}, x, {path!r})")
             with out.block("if v is not M:"):
                 out.add(f"{self._holder(out, way.theirs[0].path.names or ('.',))} = v")
@@ -282,16 +298,16 @@ class _Function:
             holder = known
         return f"{holder}[{names[-1]!r}]"
 
-    def _text(self, row: Row) -> str:
-        """The text of `x` where it is a usual value, else M."""
-        way, code = row.ways[0], self.code
+    def _text(self, way: Way, x: str) -> str:
+        """The text of a value, an expression, where it is a usual one, else M."""
+        code = self.code
         if way.fast == "memo":
-            return f"{code.name(way.unmemo, 'm')}.get(x, M)"
-        special = f" and x not in {code.name(way.special, 'k')}" if way.special else ""
-        length = f" and len(x) <= {way.length}" if way.length else ""
-        checked = f" and not {code.name(way.codec.flag, 'f')}(x)" if way.fast == "check" else ""
-        said = "Token(x)" if way.tokens[0] else "x"
-        return f"{said} if x.__class__ is str{special}{length}{checked} else M"
+            return f"{code.name(way.unmemo, 'm')}.get({x}, M)"
+        special = f" and {x} not in {code.name(way.special, 'k')}" if way.special else ""
+        length = f" and len({x}) <= {way.length}" if way.length else ""
+        checked = f" and not {code.name(way.codec.flag, 'f')}({x})" if way.fast == "check" else ""
+        said = f"Token({x})" if way.tokens[0] else x
+        return f"({said} if {x}.__class__ is str{special}{length}{checked} else M)"
 
 
 def _field(at: str, name: str) -> str:
@@ -302,28 +318,6 @@ def _field(at: str, name: str) -> str:
 def _own(cls: type[Part]) -> set[str]:
     """The fields of an item that the hub answers for; a part has none."""
     return writing.OWN if issubclass(cls, Item) else set()
-
-
-def _place(root: _Node, row: Row, ours: Ours) -> None:
-    """Put one path of a row into the tree of what rows say."""
-    node = root
-    for step in ours.steps[:-1]:
-        if step.match is None:
-            node = node.parts.setdefault(step.name, _Node())
-            continue
-        picks = node.picks.setdefault(step.name, [])
-        known = next((inner for _, other, inner in picks if other.text == step.text), None)
-        if known is None:
-            known = _Node()
-            known.silent = {names[0] for names, _ in step.made}
-            picks.append((ours, step, known))
-        node = known
-    name = ours.steps[-1].name
-    rows = node.rows.setdefault(name, [])
-    if any(way.head for way in row.ways):
-        node.silent.add(name)
-    if row.writing:
-        rows.append(row)
 
 
 __all__ = ["compile_writing"]

@@ -72,14 +72,27 @@ def _write_cells(c: Writing, way: Way, values: list[Any], t: dict[str, Any], las
             elif (id(t), cell.path.text) not in c.done and cell.look(t, c.taken) is not MISS:
                 cell.drop(t, c.taken)  # what could not be read stood there, and would be read with the new text
     is_whole = True
-    read = decode_cells(way, [None if text is MISS or text in way.absent else text for text in texts])
-    for ours, value, back in zip(way.row.ours, values, read, strict=True):
+    for ours, value, back in zip(way.row.ours, values, _back(way, texts), strict=True):
         if value is None or (value is not UNSET and value != back):
             c.count(NARROWED, ours.full)
             is_whole = False
     if is_whole and way.fast_cells == "memo":
         way.remember_said(tuple(values), texts)
     return True
+
+
+def _back(way: Way, texts: tuple[Any, ...]) -> list[Any]:
+    """What would be read from the cells that a way writes."""
+    absent = way.absent
+    return decode_cells(way, [None if text is MISS or text in absent else text for text in texts])
+
+
+def texts_of(way: Way, values: list[Any]) -> Any:
+    """What the cells of a way hold for values that would be read from them again, a tuple; MISS where one is lost."""
+    texts = encode_texts(way, values)
+    if texts is None or texts.count(MISS) == len(texts) or None in values:
+        return MISS
+    return texts if _back(way, texts) == values else MISS
 
 
 def _write_flags(c: Writing, way: Way, value: Any, path: str, t: dict[str, Any]) -> None:
@@ -119,4 +132,4 @@ def _write_list(c: Writing, way: Way, value: Any, path: str, t: dict[str, Any]) 
         holder[cell.name] = texts
 
 
-__all__ = ["write_row"]
+__all__ = ["texts_of", "write_row"]

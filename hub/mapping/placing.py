@@ -26,15 +26,59 @@ def put_group(c: Writing, scope: Scope, items: list[Any], t: dict[str, Any]) -> 
             continue
         if scope.on_ours and not _belongs(c, scope, item):
             continue
-        claimed.add(id(item))
-        if item.removed is True and not scope.maps_removed:
-            lost(c, item, scope.ours_prefix, "removed")
-        elif written and not scope.many:
+        if written and not scope.many and not _is_gone(scope, item):
+            claimed.add(id(item))
             c.findings.append(Finding("second item", f"[each.{scope.name}]"))
             lost(c, item, scope.ours_prefix, "second")
-        else:
-            _put(c, scope, item, t)
-            written += item.stub is not True
+        elif put_item(c, scope, item, t):
+            written += 1
+
+
+def put_item(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> bool:
+    """One item of a group, written, with what tests and `on` settle, and put into its place in the tree of its parent;
+    whether it is there now."""
+    c.claimed.add(id(item))
+    if _is_gone(scope, item):
+        lost(c, item, scope.ours_prefix, "removed")
+        return False
+    c.above.append(item)
+    c.at[scope.name] = item
+    made = scope.write(item, c)
+    c.above.pop()
+    if item.stub is True:
+        return False
+    cell = scope.cell
+    if not cell.path.steps:
+        if not made:
+            _count_hollow(c, scope, item)
+        _blend(c, t, made)
+        return True
+    if scope.plain:
+        if "." not in made:
+            return True
+        made = made["."]
+    else:
+        for test, found_in in scope.settled:
+            if test.value not in found_in(made):
+                tree_put(made, test.path, test.value or "")
+        for foreign, name in scope.on.items():
+            if t.get(name) is not None:
+                made[foreign] = t[name]
+    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
+    if not scope.many:
+        holder[cell.name] = made
+        return True
+    found = holder.get(cell.name)
+    if found.__class__ is not list:
+        found = holder[cell.name] = []
+    extras = item.extras.get(c.link) if item.extras is not UNSET else None
+    append(c, found, made, extras.place if extras is not None else None)
+    return True
+
+
+def _is_gone(scope: Scope, item: Any) -> bool:
+    """Whether an item is gone, and the mapping cannot say so."""
+    return item.removed is True and not scope.maps_removed
 
 
 def put_none(c: Writing, scope: Scope, t: dict[str, Any]) -> None:
@@ -55,42 +99,6 @@ def _belongs(c: Writing, scope: Scope, item: Any) -> bool:
     for name in silent:
         c.count("defaulted", name)
     return True
-
-
-def _put(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> None:
-    """One item, written, with what tests and `on` settle, into the tree of its parent."""
-    c.above.append(item)
-    c.at[scope.name] = item
-    made = scope.write(item, c)
-    c.above.pop()
-    if item.stub is True:
-        return
-    cell = scope.cell
-    if not cell.path.steps:
-        if not made:
-            _count_hollow(c, scope, item)
-        _blend(c, t, made)
-        return
-    if scope.plain:
-        if "." not in made:
-            return
-        made = made["."]
-    else:
-        for test, found_in in scope.settled:
-            if test.value not in found_in(made):
-                tree_put(made, test.path, test.value or "")
-        for foreign, name in scope.on.items():
-            if t.get(name) is not None:
-                made[foreign] = t[name]
-    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
-    if not scope.many:
-        holder[cell.name] = made
-        return
-    found = holder.get(cell.name)
-    if found.__class__ is not list:
-        found = holder[cell.name] = []
-    extras = item.extras.get(c.link) if item.extras is not UNSET else None
-    append(c, found, made, extras.place if extras is not None else None)
 
 
 def _blend(c: Writing, t: dict[str, Any], made: dict[str, Any]) -> None:
@@ -138,4 +146,4 @@ def finish_writing(c: Writing) -> None:
         arrange(items, places)
 
 
-__all__ = ["finish_writing", "left", "put_group", "put_none", "unclaimed"]
+__all__ = ["finish_writing", "left", "put_group", "put_item", "put_none", "unclaimed"]

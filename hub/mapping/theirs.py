@@ -142,8 +142,15 @@ def _test(test: Test, bounds: Bounds) -> Match:
 def values_at(path: Path, bounds: Bounds) -> Callable[[Any], list[Any]]:
     """A function that gives every value at a path below a tree; a list on the way means some of its items."""
     steps = [(step.name, their_match(step, bounds) if step.tests else None) for step in path.steps]
+    alone = steps[0][0] if len(steps) == 1 and steps[0][1] is None else None
 
     def values(tree: Any) -> list[Any]:
+        if alone is not None and tree.__class__ is dict:
+            only = tree.get(alone, MISS)
+            if only.__class__ is str:
+                return [only]
+            if only is MISS:
+                return []
         found = [tree]
         for name, match in steps:
             following: list[Any] = []
