@@ -152,11 +152,12 @@ def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
         alone: Any = text if kind.plain else {"1": {"1": text} if "1" in kind.parts else text}
         tree[n] = [alone] if kind.many else alone
         return
-    found: list[Any] = text.split(marks.repeat)
     if kind.plain:
-        found = [_said(one, marks) for one in found]
+        found: list[Any] = [_said(one, marks) for one in text.split(marks.repeat)]
+    elif marks.repeat in text:
+        found = [_components(one, kind.parts, marks) for one in text.split(marks.repeat)]
     else:
-        found = [_components(one, kind.parts, marks) for one in found]
+        found = [_components(text, kind.parts, marks)]
     while found and not found[-1] and found[-1] is not None:
         found.pop()
     if not found:
@@ -175,7 +176,10 @@ def _components(text: str, parts: frozenset[str], marks: Marks) -> Tree:
     """A repetition's components by number; those with parts, declared or not, as parts by number."""
     texts = text.split(marks.component)
     numbered = zip(_NUMBERS if len(texts) <= len(_NUMBERS) else map(str, count(1)), texts, strict=False)
-    tree: Tree = {n: one for n, one in numbered if one}
+    tree: Tree = {}
+    for n, one in numbered:
+        if one:
+            tree[n] = one
     if marks.part in text:
         for n in [*tree]:
             if n in parts or marks.part in tree[n]:
@@ -260,11 +264,9 @@ def _text_of(name: str, fields: Tree, marks: Marks) -> str:
         if n is None:
             others.append(key)
             continue
-        text = value if value.__class__ is str and value.isalnum() else _cell(value, marks)
-        if n == len(cells):
-            cells.append(text)
-        else:
-            _set(cells, n, text)
+        if n >= len(cells):
+            cells += [""] * (n + 1 - len(cells))
+        cells[n] = value if value.__class__ is str and value.isalnum() else _cell(value, marks)
     for key in sorted(others, key=len):
         of = key.removesuffix("-more")
         if key.isdigit():
@@ -281,22 +283,19 @@ def _text_of(name: str, fields: Tree, marks: Marks) -> str:
 
 def _set(cells: list[str], n: int, text: str) -> None:
     """Put a text into a list at its number, made longer where it is too short."""
-    if n == len(cells):
-        cells.append(text)
-        return
-    if n > len(cells):
+    if n >= len(cells):
         cells += [""] * (n + 1 - len(cells))
     cells[n] = text
 
 
 def _cell(value: Any, marks: Marks) -> str:
     """A field as text: text as it came, or its repetitions put together."""
+    if isinstance(value, dict):
+        return _joined(_bare(value), marks)
     if value is None:
         return _NONE
     if isinstance(value, str):
         return escape(value, marks) if marks.breaking.search(value) else value
-    if isinstance(value, dict):
-        return _joined(_bare(value), marks)
     return marks.repeat.join([_joined(_bare(one) if isinstance(one, dict) else one, marks) for one in value])
 
 
@@ -307,12 +306,10 @@ def _bare(value: Tree) -> Tree:
 
 def _joined(value: Any, marks: Marks, sign: str = "") -> str:
     """Components, or parts, put together by their numbers, trailing empty ones left out."""
-    if value is None:
-        return _NONE
-    if isinstance(value, str):
-        return escape(value, marks)
-    if isinstance(value, list):
-        raise RecordError("a list where the format has one value")
+    if not isinstance(value, dict):
+        if isinstance(value, list):
+            raise RecordError("a list where the format has one value")
+        return _NONE if value is None else escape(value, marks)
     cells: list[str] = []
     for key, below in value.items():
         n = _PLACES.get(key) or (max(int(key), 1) if key.isdigit() else 0)
@@ -320,10 +317,10 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
             continue
         is_plain = below.__class__ is str and (below.isalnum() or marks.special.search(below) is None)
         text = below if is_plain else _joined(below, marks, marks.part)
-        if text and n == len(cells) + 1:
-            cells.append(text)
-        elif text:
-            _set(cells, n - 1, text)
+        if text:
+            if n > len(cells):
+                cells += [""] * (n - len(cells))
+            cells[n - 1] = text
     return (sign or marks.component).join(cells)
 
 

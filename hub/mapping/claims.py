@@ -108,20 +108,18 @@ def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
 
 def _taken(c: Reading, scope: Scope, o: Any, held: Claim) -> list[Any]:
     """The items of a list that are a group's own, read; their places are kept in the claim."""
-    kind, match, free = str if scope.plain else dict, scope.their_match, held.free
-    own = [n for n, one in free.items() if isinstance(one, kind) and (match is None or match(one))]
-    if not own:
-        return []
-    seen, up, items = c.seen.setdefault((scope.name, id(o)), {}), getattr(o, "id", ""), []
-    for n in own:
-        one = free[n]
+    kind, match, items = str if scope.plain else dict, scope.their_match, []
+    seen, up = c.seen.setdefault((scope.name, id(o)), {}), getattr(o, "id", "")
+    for n, one in [*held.free.items()]:
+        if not isinstance(one, kind) or (match is not None and not match(one)):
+            continue
         for test in scope.their_tests:
             tree_take(one, test)
         item = scope.read({".": one} if scope.plain else one, c, seen, up)
         if item is None:
             partial(c, scope.ours_prefix.removesuffix("[]"))
             continue
-        del free[n]
+        del held.free[n]
         held.taken.append((n, item))
         items.append(item)
     return items

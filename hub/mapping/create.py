@@ -104,7 +104,7 @@ class _Function:
         if scope.spec is None and scope.plan.flat:
             body.add(f"unclaimed(c, {code.name(scope, 's')})")
         for var, path in self.left:
-            body.add(f"if {var}: left(c, {var}, {path!r})")
+            body.add(f"if {var} and not c.claimed.issuperset(map(id, {var})): left(c, {var}, {path!r})")
         body.add(f"if w: respell(c, {code.name(scope, 's')}, o, t, w)")
         if scope.spec is None:
             body.add("finish_writing(c)")

@@ -64,7 +64,9 @@ def put_item(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> bool:
         for foreign, name in scope.on.items():
             if t.get(name) is not None:
                 made[foreign] = t[name]
-    holder = cell.holder(c.tree if scope.theirs_rooted else t, c.taken, make=True)
+    holder = c.tree if scope.theirs_rooted else t
+    if cell.above:
+        holder = cell.holder(holder, c.taken, make=True)
     if not scope.many:
         holder[cell.name] = made
         return True

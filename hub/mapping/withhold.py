@@ -134,14 +134,16 @@ def redact(
 
 def _may_be_met(one: Rule, record: ChildRecord) -> bool:
     """Whether the condition that it watches is true of any part; most records are not protected, and done with here."""
-    return one.watched is None or any(_holds_at(one.watched[0], record, names) for names in one.watched[1])
+    return one.watched is None or any([_holds_at(one.watched[0], record, names) for names in one.watched[1]])
 
 
 def _holds_at(condition: Condition, at: Any, names: tuple[str, ...]) -> bool:
     """Whether a condition is true of a part, or of one of those at names below it."""
     if not names:
-        return condition(at) is True
+        return condition.judge(at) is True
     value = getattr(at, names[0])
+    if not value:
+        return False
     for item in value if isinstance(value, list) else (value,):
         if isinstance(item, Part) and _holds_at(condition, item, names[1:]):
             return True
