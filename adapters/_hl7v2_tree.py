@@ -290,31 +290,33 @@ def _set(cells: list[str], n: int, text: str) -> None:
 
 def _cell(value: Any, marks: Marks) -> str:
     """A field as text: text as it came, or its repetitions put together."""
-    if isinstance(value, dict):
-        return _joined(_bare(value), marks)
     if value is None:
         return _NONE
     if isinstance(value, str):
         return escape(value, marks) if marks.breaking.search(value) else value
-    return marks.repeat.join([_joined(_bare(one) if isinstance(one, dict) else one, marks) for one in value])
-
-
-def _bare(value: Tree) -> Tree:
-    """A repetition without what the adapter says of it."""
-    return value if _OWN.isdisjoint(value) else _split(numbers.unmark(value))
+    if isinstance(value, dict) or len(value) == 1:
+        return _joined(value if isinstance(value, dict) else value[0], marks)
+    return marks.repeat.join([_joined(one, marks) for one in value])
 
 
 def _joined(value: Any, marks: Marks, sign: str = "") -> str:
-    """Components, or parts, put together by their numbers, trailing empty ones left out."""
+    """Components put together by their numbers, trailing empty ones left out, without what the adapter says of them.
+
+    sign: the mark between parts, where it is parts that are put together.
+    """
     if not isinstance(value, dict):
         if isinstance(value, list):
             raise RecordError("a list where the format has one value")
         return _NONE if value is None else escape(value, marks)
+    if not sign and not _OWN.isdisjoint(value):
+        value = _split(numbers.unmark(value))
     cells: list[str] = []
     for key, below in value.items():
         n = _PLACES.get(key) or (max(int(key), 1) if key.isdigit() else 0)
         if not n:
             continue
+        if below.__class__ is dict and len(below) == 1 and "1" in below:
+            below = below["1"]  # the first part alone
         is_plain = below.__class__ is str and (below.isalnum() or marks.special.search(below) is None)
         text = below if is_plain else _joined(below, marks, marks.part)
         if text:

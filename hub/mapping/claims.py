@@ -108,11 +108,13 @@ def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
 
 def _taken(c: Reading, scope: Scope, o: Any, held: Claim) -> list[Any]:
     """The items of a list that are a group's own, read; their places are kept in the claim."""
-    kind, match, items = str if scope.plain else dict, scope.their_match, []
-    seen, up = c.seen.setdefault((scope.name, id(o)), {}), getattr(o, "id", "")
+    kind, match, seen, up = str if scope.plain else dict, scope.their_match, None, getattr(o, "id", "")
+    items: list[Any] = []
     for n, one in [*held.free.items()]:
         if not isinstance(one, kind) or (match is not None and not match(one)):
             continue
+        if seen is None:
+            seen = _seen(c, scope, o)
         for test in scope.their_tests:
             tree_take(one, test)
         item = scope.read({".": one} if scope.plain else one, c, seen, up)

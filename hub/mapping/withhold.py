@@ -134,7 +134,7 @@ def redact(
 
 def _may_be_met(one: Rule, record: ChildRecord) -> bool:
     """Whether the condition that it watches is true of any part; most records are not protected, and done with here."""
-    return one.watched is None or any([_holds_at(one.watched[0], record, names) for names in one.watched[1]])
+    return one.watched is None or any(_holds_at(one.watched[0], record, names) for names in one.watched[1])
 
 
 def _holds_at(condition: Condition, at: Any, names: tuple[str, ...]) -> bool:
