@@ -72,16 +72,17 @@ class Receiver:
         inlet, store = self.link.inlet, self.flow.store
         assert inlet is not None
         worked = bool(getattr(inlet, "waits", False))  # it waited itself: it is asked again at once
-        more = getattr(inlet, "more", None)
+        more, settle_all = getattr(inlet, "more", None), getattr(inlet, "settle_all", None)
         with Behind(self._read_all, f"reads {self.link.name}") as behind:
             for arrival in inlet.fetch():
                 together = [arrival, *(more() if more else ())]
                 documents = [(one.name, one.document) for one in together]
                 kept = store.keep_all(self.link.name, documents, worker=self._worker)
-                if more:
-                    inlet.settle_all(together)  # type: ignore[attr-defined]
+                if settle_all:
+                    settle_all(together)
                 else:
-                    inlet.settle(arrival)
+                    for one in together:
+                        inlet.settle(one)
                 worked = True
                 if not all(one.new for one in kept):  # it may not have been read yet, and nothing may be read before it
                     break

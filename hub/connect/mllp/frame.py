@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TypeVar
 
 START, END, CR = b"\x0b", b"\x1c", b"\r"
-READ = 1 << 16
+_READ = 1 << 16
 """Most bytes read at once."""
 _LAST = 0.5
 """Seconds to wait for the CR after an FS: some senders leave it out."""
@@ -105,7 +105,7 @@ class Frames:
         data = framed(message)
         sent = self._done(self._wire.send, data, wait)
         while sent < len(data):
-            sent += self._done(self._wire.send, data[sent : sent + READ], end - monotonic())
+            sent += self._done(self._wire.send, data[sent : sent + _READ], end - monotonic())
 
     def next(self, wait: float) -> bytes | None:
         """The next message; None when the other side has ended. OSError (TimeoutError when it is not whole in `wait`
@@ -113,14 +113,14 @@ class Frames:
         end = monotonic() + wait
         message = self._cutter.next() if self._cutter.held else None
         while message is None:
-            got = self._done(self._wire.recv, READ, wait)
+            got = self._done(self._wire.recv, _READ, wait)
             if not got:
                 return None
             message = self._cutter.next(got)
             wait = end - monotonic()
         if self._cutter.bare:
             with suppress(TimeoutError):
-                self._cutter.add(self._done(self._wire.recv, READ, _LAST))
+                self._cutter.add(self._done(self._wire.recv, _READ, _LAST))
         return message
 
     def silent(self) -> bool:
@@ -150,4 +150,4 @@ class Frames:
             raise TimeoutError from None
 
 
-__all__ = ["CR", "END", "READ", "START", "Cutter", "Frames", "TooLarge", "framed"]
+__all__ = ["Cutter", "Frames", "TooLarge", "framed"]

@@ -134,12 +134,14 @@ class Senders:
         self._have_turn()
         try:
             if not self._ended.is_set():
-                timer = self.loop.call_later(seconds, self.loop.stop)
                 self._wanted = wanted
                 if wanted():
                     self.loop.stop()
-                self.loop.run_forever()
-                timer.cancel()
+                    self.loop.run_forever()
+                else:
+                    timer = self.loop.call_later(seconds, self.loop.stop)
+                    self.loop.run_forever()
+                    timer.cancel()
         finally:
             self._wanted, self._served = None, monotonic()
             self._turn.release()
