@@ -17,7 +17,7 @@ NUMBER, UPN = "9999001009", "W999210120017"
 
 
 def met(*numbers: Identifier) -> list[bytes]:
-    return [key for _, key in keys(RING, ChildRecord(person=Person(identifiers=list(numbers))))]
+    return keys(RING, ChildRecord(person=Person(identifiers=list(numbers))), ("nhs", "upn"))[0]
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_records_of_two_sources_meet_by_a_trusted_number_and_by_a_right_upn() ->
     pupil = Identifier(system="upn", value=UPN, use="current")
     assert met(plain, pupil) == [RING.name("nhs", NUMBER), RING.name("upn", UPN)]
     assert ChildRecord().person is UNSET
-    assert keys(RING, ChildRecord()) == []
+    assert keys(RING, ChildRecord(), ("nhs", "upn")) == ([], {})

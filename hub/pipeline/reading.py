@@ -178,8 +178,7 @@ def _mapped(
     said = record.source.id if record.source else ""
     child = child_key(source, theirs.id or (said if isinstance(said, str) else ""), *at)
     gone = record.merge.superseded if record.merge else None
-    found = keys(source.ring, record)
-    meets = {one.value: key for one, key in found if one.system == "nhs" and not _is_over(one)}
+    places, meets = keys(source.ring, record, ("nhs", "upn"))
     shielded = record.person.shielded if record.person else None
     bears = Bears(
         child,
@@ -190,7 +189,7 @@ def _mapped(
     return Incoming(
         ordinal=at[1],
         child=child,
-        places=tuple([key for _, key in found]),
+        places=tuple(places),
         carries=mapping.carries or "state",
         digest=digest(record),
         kind=theirs.kind,
@@ -214,29 +213,28 @@ def child_name(ring: Keyring, identity: str, own: str) -> bytes:
     return ring.name("child", identity, own)
 
 
-def keys(ring: Keyring, record: ChildRecord) -> list[tuple[Identifier, bytes]]:
-    """The keys under which records of any source about this child meet, and what each is of: its trusted NHS numbers
-    and right UPNs.
+def keys(ring: Keyring, record: ChildRecord, systems: tuple[str, ...]) -> tuple[list[bytes], dict[str, bytes]]:
+    """The keys under which records of any source about this child meet: its trusted NHS numbers and right UPNs, as far
+    as they are of these systems. With them, by number, those of its NHS numbers that are in force.
 
     A number that is out of range, wrong, not verified or no longer in force stays in the record; nobody meets by it.
     """
-    return [(one, ring.name(str(one.system), str(one.value))) for one in _trusted(record, ("nhs", "upn"))]
+    found, current = list[bytes](), dict[str, bytes]()
+    person = record.person
+    for one in (person.identifiers or ()) if person else ():
+        if one.system in systems and one.removed is not True and _says_who(one):
+            key = ring.name(str(one.system), str(one.value))
+            found.append(key)
+            if one.system == "nhs" and not _is_over(one):
+                current[str(one.value)] = key
+    return found, current
 
 
 def meeting(ring: Keyring, record: ChildRecord) -> list[bytes]:
     """The name under which what sources say of one child is put together: that of its one trusted NHS number. A record
     with several different ones may be about two children: it meets nobody."""
-    found = {str(one.value) for one in _trusted(record, ("nhs",)) if not _is_over(one)}
-    return [ring.name("nhs", one) for one in found] if len(found) == 1 else []
-
-
-def _trusted(record: ChildRecord, systems: tuple[str, ...]) -> list[Identifier]:
-    person = record.person
-    return [
-        one
-        for one in (person.identifiers or () if person else ())
-        if one.system in systems and one.removed is not True and _says_who(one)
-    ]
+    _, found = keys(ring, record, ("nhs",))
+    return list(found.values()) if len(found) == 1 else []
 
 
 def _is_over(number: Identifier) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import msgspec
@@ -85,17 +86,14 @@ def knowing_of(store: Store, ring: Keyring, children: Mapping[int, tuple[int, st
 
 
 class _Opened(msgspec.Struct):
-    """names: of the number in each record by which sources meet, where what the target knows is asked for."""
+    """number: of the message. names: of the number in each record by which sources meet, where what the target knows is
+    asked for."""
 
+    number: int
     message: Message
     records: list[ChildRecord]
     mappings: list[AnyMapping]
     names: list[list[bytes]]
-
-    @property
-    def number(self) -> int:
-        """Of the message."""
-        return self.message.number
 
 
 _Asked = dict[tuple[int, int], tuple[int, list[bytes]]]
@@ -157,7 +155,7 @@ def _open(target: Link, sources: dict[str, Link], ring: Keyring, names: bool, me
     kept = decode_all(message.body(ring), Token)
     source = sources.get(message.source)
     mappings = [target.writer(source, message.kind, one) for one in kept]
-    return _Opened(message, kept, mappings, [meeting(ring, one) for one in kept] if names else [])
+    return _Opened(message.number, message, kept, mappings, [meeting(ring, one) for one in kept] if names else [])
 
 
 def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | None) -> _Knows:
@@ -168,7 +166,7 @@ def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | 
     asked: _Asked = {}
     shared = target.adapter.shared
     for one in opened:
-        number = one.message.number
+        number = one.number
         child, carries = known.children.get(number, (0, "event"))
         for n, (record, mapping) in enumerate(zip(one.records, one.mappings, strict=True)):
             changes = carries == "change" and (bool(shared) or mapping.carries == "state")
@@ -209,10 +207,10 @@ def _hidden(opened: list[_Opened], known: Knowing | None) -> set[int]:
         return set()
     about = {}
     for one in opened:
-        records = one.records if len(one.records) > 1 else ()
-        keys = [known.child(one.message.source, record) for record in records]
-        keys.append(known.children.get(one.number, (None, ""))[0])
-        about[one.number] = [key for key in keys if key is not None], [name for names in one.names for name in names]
+        children = {known.children.get(one.number, (None, ""))[0]}
+        if len(one.records) > 1:
+            children.update(known.child(one.message.source, record) for record in one.records)
+        about[one.number] = [key for key in children if key is not None], list(chain.from_iterable(one.names))
     return known.shielded(about)
 
 
