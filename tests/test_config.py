@@ -165,6 +165,11 @@ def test_several_routes_of_one_source_are_one(home: Path) -> None:
     assert [(route.source, route.targets) for route in found.routes] == [("a", ("b", "c"))]
 
 
+@pytest.mark.parametrize(("more", "processes"), [("", 1), ("processes = 2\n", 2)])
+def test_a_hub_is_one_process_unless_it_says_two(home: Path, more: str, processes: int) -> None:
+    assert load(write(home, GOOD.replace("[hub]\n", f"[hub]\n{more}")), {}).processes == processes
+
+
 def test_windows_line_ends_and_a_mark_at_the_start_change_nothing(home: Path) -> None:
     path = home / "hub.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
@@ -192,6 +197,13 @@ def test_a_link_in_no_route_is_noted(home: Path) -> None:
 # Mistakes: (what is replaced, by what, the line, what is said)
 
 MISTAKES: list[tuple[str, str, int, str]] = [
+    ("encrypt = false", "encrypt = false\nprocesses = 3", 3, "hub.processes: this must be a whole number from 1 to 2"),
+    (
+        "encrypt = false",
+        "encrypt = false\nqueue = 'amqps://mq.example'\nprocesses = 2",
+        4,
+        "hub.processes: with RabbitMQ, start 'ics-hub run' as often as you like instead",
+    ),
     ("encrypt = false", "encrypt = 'no'", 2, "hub.encrypt: this must be true or false"),
     ("encrypt = false", "", 1, "hub: there is no key to seal with: make one with 'ics-hub keys new'"),
     (

@@ -404,8 +404,9 @@ def test_nothing_is_lost_doubled_or_overtaken_on_postgresql_and_rabbitmq(postgre
     assert acted(report) > 0, str(report)
 
 
-def test_nothing_is_lost_doubled_or_overtaken_on_sqlite_in_one_process() -> None:
-    report = Driver(small(21, 8, longest=15)).run()
+@pytest.mark.parametrize("pair", [False, True])
+def test_nothing_is_lost_doubled_or_overtaken_on_sqlite_in_one_process_or_two(pair: bool) -> None:
+    report = Driver(dataclasses.replace(small(21, 8, longest=15), pair=pair)).run()
     assert not report.verdict.faults, str(report)
     assert not report.notes, str(report)
     assert acted(report) > 0, str(report)

@@ -48,6 +48,11 @@ class Home:
             (folder / name).mkdir()
         upgraded(load(folder / "hub.toml").store)
 
+    def halve(self) -> None:
+        """From now on it runs as two processes."""
+        file = self.folder / "hub.toml"
+        file.write_text(file.read_text().replace("[hub]\n", "[hub]\nprocesses = 2\n"))
+
     def run(self, *arguments: str) -> Ran:
         return calls().call([*arguments], self.folder, self.environment())
 
@@ -283,3 +288,67 @@ def test_a_record_put_into_another_message_on_the_broker_is_not_sent(
     arrived = {path.stem.partition("-")[2]: json.loads(path.read_bytes()) for path in home.folder.glob("out/[0-9]*")}
     given = {key: one["person"]["names"][0]["given"] for key, one in arrived.items()}
     assert given == {first.id[:4].hex(): "Ada", second.id[:4].hex(): "Berta"}
+
+
+# A hub of two processes, one that reads and one that sends
+
+
+@pytest.fixture
+def halved(tmp_path: Path, homes: list[Home]) -> Home:
+    """One that runs, and has sent what its folder held."""
+    links = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0', "poll = 0.1") + link(
+        "ours", "canonical", 'kind = "folder", out = "out"'
+    )
+    home = Home(tmp_path, links + '[[routes]]\nfrom = "ics"\nto = ["ours"]\n')
+    homes.append(home)
+    home.halve()
+    home.start()
+    home.drop("1.jsonl", [child(f"c{n}") for n in range(120)])
+    until(lambda: len(home.sent()) == 120)
+    return home
+
+
+def halves(home: Home) -> list[int]:
+    """The process that reads and the one that sends."""
+    reads = home.processes[-1].pid
+    [sends] = Path(f"/proc/{reads}/task/{reads}/children").read_text().split()
+    return [reads, int(sends)]
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, if perhaps nobody has asked for its code."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_two_processes_carry_what_one_would_and_end_together_when_told(halved: Home) -> None:
+    reads, sends = halves(halved)
+    store = halved.open_store()
+    assert {one.pid for one in store.status().workers} == {reads, sends}
+    store.close()
+    halved.drop("2.jsonl", [child(f"c{n}", year=2016) for n in range(120)])
+    until(lambda: len(halved.sent()) == 240)
+    halved.stop()
+    assert [halved.processes[0].returncode, gone(sends)] == [0, True]
+    found = [(one["source"]["id"], one["person"]["birth"]["date"][:4]) for one in halved.sent()]  # type: ignore[index]
+    assert sorted(found) == sorted((f"c{n}", year) for n in range(120) for year in ("2015", "2016"))
+    assert halved.run("run", "--once").code == 0, "one process does it as well"
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_when_one_of_two_is_killed_the_other_ends_and_the_next_run_goes_on(halved: Home, which: int) -> None:
+    both = halves(halved)
+    halved.drop("2.jsonl", [child(f"c{n}", year=2016) for n in range(500)])
+    until(lambda: len(halved.sent()) > 120)
+    os.kill(both[which], signal.SIGKILL)
+    assert halved.processes[0].wait(30) == (-signal.SIGKILL, 3)[which]
+    again = halved.start()
+    until(lambda: len(halved.sent()) == 620)
+    assert gone(both[1])
+    assert which == (b"the process that sends was ended" in halved.logs())
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(30) == 0
+    ids = [one["source"]["id"] for one in halved.sent()]  # type: ignore[index]
+    assert {one: ids.count(one) for one in ids} == {f"c{n}": 1 + (n < 120) for n in range(500)}

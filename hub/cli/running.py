@@ -21,12 +21,14 @@ def run(
     """Carry records from every source to every target that is owed them."""
     from hub.config import load
     from hub.config.build import build
+    from hub.pipeline import pair
 
     logs(json_logs)
-    hub = build(load(config))
+    settings = load(config)
+    hub = build(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: hub.stop())
-    raise typer.Exit(hub.run(once=once))
+    raise typer.Exit(hub.run(once=once) if once or settings.processes == 1 else pair.run(hub))
 
 
 def logs(as_json: bool) -> None:

@@ -73,6 +73,9 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     )
     queue = hub.take("queue", place.url(values.queue_url), "local")
     ring = keys.ring(hub, place.home, place.environ)
+    processes = hub.take("processes", whole(1, 2), 1)
+    if processes > 1 and queue != "local":
+        hub.wrong("processes", "with RabbitMQ, start 'ics-hub run' as often as you like instead")
     hub.close()
     links = _links(top.table("links"), place)
     routes = _routes(top.tables("routes"), links)
@@ -82,7 +85,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     if ring is None:
         raise DeclarationError("there are no keys", file=label)
     whole_links = {name: link for name, link in links.items() if link is not None}
-    made = Settings(file, store, queue, ring, whole_links, routes, limits, notify)
+    made = Settings(file, store, queue, ring, whole_links, routes, limits, notify, processes)
     return replace(made, notes=tuple(_notes(made)))
 
 

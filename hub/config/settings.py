@@ -98,8 +98,8 @@ class Notify:
 class Settings:
     """All of hub.toml. store, queue: urls with what the environment gave (so in no repr), queue also `local`.
 
-    file: where it was read. routes: one a source, in the order of the file, what several say of one source joined.
-    notes: what is allowed and worth saying.
+    file: where it was read. processes: that `run` makes of itself, one or two. routes: one a source, in the order of
+    the file, what several say of one source joined. notes: what is allowed and worth saying.
     """
 
     file: Path
@@ -110,6 +110,7 @@ class Settings:
     routes: tuple[Route, ...]
     limits: Limits = Limits()
     notify: Notify = Notify()
+    processes: int = 1
     notes: tuple[str, ...] = ()
 
     @property

@@ -46,7 +46,10 @@ CALM = 3
 
 
 class Hub:
-    """One process of the hub: the links it serves, their store and queue. `run` is called once."""
+    """One process of the hub: the links it serves, their store and queue. `run` is called once.
+
+    reads, sends: what of it this process does; both, unless another process has the other half (`hub.pipeline.pair`).
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Hub:
         self.flow.hook, self.flow.mapping = hook, mapping or mapping_digest(links)
         self.reloader = Reloader(self.flow)
         self.notify = notify
+        self.reads = self.sends = True
         self._open = True
 
     def stop(self) -> None:
@@ -87,16 +91,17 @@ class Hub:
         if once:  # whoever starts it has most likely mended what a target was paused for
             for link in self.targets:
                 flow.store.resume(link.name)
-        receivers = [Receiver(flow, link) for link in self.sources]
-        deliverers = [Deliverer(flow, link) for link in self.targets]
-        sweeper, replayer = Sweeper(flow, self.targets, self.notify), Replayer(flow)
+        receivers = [Receiver(flow, link) for link in self.sources if self.reads]
+        targets = self.targets if self.sends else []
+        deliverers = [Deliverer(flow, link) for link in targets]
+        sweeper, replayer = Sweeper(flow, targets, self.notify), Replayer(flow)
         steps: list[tuple[str, Callable[[], bool], float]] = [("lease", sweeper.renew, flow.worker.lease / 6)]
         steps += [("sweep", sweeper.step, sweeper.every)]
         steps += [("mapping files", self.reloader.step, self.reloader.every)]
-        steps += [("replay", replayer.step, replayer.every)]
+        steps += [("replay", replayer.step, replayer.every)] if self.reads else []
         steps += [(one.name, one.step, one.link.poll) for one in receivers]
         steps += [(one.name, one.step, 0.0) for one in deliverers]
-        steps += [(one.name, one.step, one.every) for one in map(partial(Returner, flow), self.targets) if one.asks]
+        steps += [(one.name, one.step, one.every) for one in map(partial(Returner, flow), targets) if one.asks]
         say = log.debug if once else log.info
         say("running", sources=len(receivers), targets=len(deliverers), worker=flow.worker.id)
         threads = [threading.Thread(target=flow.go_on, args=step, name=step[0], daemon=True) for step in steps]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 from hub.store.drivers import Postgresql, Sqlite, named, parse
 from hub.store.facts import StoreDown
@@ -145,6 +146,33 @@ class Pool:
             connection.close()
 
 
+class Writers:
+    """Whose turn it is to write to a SQLite file: sqlite3 would make the others wait by sleeping, a lock wakes them.
+
+    file: what processes that were forked from one lock as well, None while there is one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.file: IO[bytes] | None = None
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            if self.file is not None:
+                fcntl.lockf(self.file, fcntl.LOCK_EX)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self.file is not None:
+                fcntl.lockf(self.file, fcntl.LOCK_UN)
+        finally:
+            self._lock.release()
+
+
 class _Cut(Exception):
     """A connection that broke before the commit was asked for: nothing is committed."""
 
@@ -172,10 +200,7 @@ class Database:
         self.sqlite = self.driver.sqlite
         self.pool = Pool(self.driver.connect)
         self.hook = hook
-        # sqlite3 would make the writers of one process wait by sleeping; a lock wakes them at once.
-        self._writing: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if self.sqlite else contextlib.nullcontext()
-        )
+        self.writers: Writers | contextlib.nullcontext[None] = Writers() if self.sqlite else contextlib.nullcontext()
         self._asked: deque[_Asked] = deque()
 
     def write(self, act: Callable[[Work], T], step: str = "", *, once: bool = False, often: bool = False) -> T:
@@ -196,7 +221,7 @@ class Database:
     def _write_alone(self, act: Callable[[Work], T], step: str, once: bool, often: bool) -> tuple[T, int]:
         for tried in range(TRIES):
             try:
-                with self._writing:
+                with self.writers:
                     return self._transact(act, step, often, writes=True)
             except self.driver.error as error:
                 failed, again = error, self.driver.broken_off(error)
@@ -211,7 +236,7 @@ class Database:
         """Write with what others of this process want to write as well, one after another: those who wait for the one
         writer that SQLite knows need but one commit, which waits for the disk."""
         self._asked.append(mine)
-        with self._writing:
+        with self.writers:
             while not mine.done:
                 group = [self._asked.popleft() for _ in range(min(len(self._asked), TOGETHER))]
                 self._carry_out([one for one in group if one.process == mine.process])  # not what a fork took along

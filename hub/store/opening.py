@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,8 @@ from hub.store.migrations import NEWEST, version_of
 from hub.store.statements import Sql
 
 _NETWORK = {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+PATIENCE, AGAIN = 3.0, 0.1
+"""Seconds that the process of a `run` which was killed may take to end, and between two looks whether it has."""
 _UPGRADE = "run 'ics-hub db upgrade'"
 
 _NAMING = Sql("SELECT value FROM fact WHERE name = 'naming'")
@@ -52,12 +55,18 @@ def lock_file(database: Database) -> IO[bytes]:
     """The lock that one `run` holds as long as it lives. DeclarationError when another has it."""
     path = file_of(database)
     lock = open(path.with_name(path.name + ".run"), "wb")  # noqa: SIM115 - held until the store is closed
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        reason = "another 'ics-hub run' works on this store: SQLite takes one, PostgreSQL several"
-        raise DeclarationError(reason, file=str(path)) from None
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(AGAIN)
+                continue
+            lock.close()
+            reason = "another 'ics-hub run' works on this store: SQLite takes one, PostgreSQL several"
+            raise DeclarationError(reason, file=str(path)) from None
+        break
     os.set_inheritable(lock.fileno(), False)
     return lock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO
 
 from hub.seal import Keyring
-from hub.store.database import Database, Hook, no_hook
+from hub.store.database import Database, Hook, Writers, no_hook
 from hub.store.documents import Documents
 from hub.store.kept import Kept
 from hub.store.links import Links
@@ -51,6 +51,12 @@ class Store(Documents, Preview, Sweeping, Serving, Links, Kept, Returning):
             store.close()
             raise
         return store
+
+    def share(self) -> None:
+        """To be called before a fork, after which both processes use this store: no connection may live through it."""
+        self.database.pool.clear()
+        if isinstance(self.database.writers, Writers):
+            self.database.writers.file = self._lock
 
     def close(self) -> None:
         """Close all connections, and let another process run on a SQLite file."""

@@ -1,6 +1,7 @@
-"""`make faults`: PostgreSQL with RabbitMQ, then SQLite in one process, then the twins, which must turn it red.
+"""`make faults`: PostgreSQL with RabbitMQ, then SQLite with one process and with two, then the twins, all red.
 
-    python -m tests.faults [--seed N] [--seconds N] [--store postgresql|sqlite] [--queue rabbitmq|local] [--twin NAME]
+    python -m tests.faults [--seed N] [--seconds N] [--store postgresql|sqlite] [--queue rabbitmq|local] [--pair]
+                           [--twin NAME]
 
 With --store or --twin only that is run. Exit 0 when all is as it must be.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+from dataclasses import replace
 from functools import partial
 
 from tests.faults.driver import Driver
@@ -45,6 +47,7 @@ def main() -> int:
     parser.add_argument("--queue", choices=("rabbitmq", "local"))
     parser.add_argument("--twin", choices=sorted(TWINS))
     parser.add_argument("--each", type=int, default=5, help="deaths at every step, and acts of every kind")
+    parser.add_argument("--pair", action="store_true", help="a worker on SQLite is two processes")
     parser.add_argument("--keep", action="store_true", help="keep the folder of a run that is not good")
     asked = parser.parse_args()
     everything = not (asked.store or asked.twin)
@@ -57,7 +60,9 @@ def main() -> int:
     if everything or (asked.store == "sqlite" and not asked.twin):
         queue = asked.queue or "local"
         plan = small(asked.seed, min(asked.seconds, 120), each=asked.each, longest=600)
-        bad += [] if run(plan, "sqlite", queue, keep=asked.keep).good else [f"sqlite and {queue}"]
+        for pair in [asked.pair] if asked.store else [False, True]:
+            done = run(replace(plan, pair=pair), "sqlite", queue, keep=asked.keep)
+            bad += [] if done.good else [f"sqlite and {queue}{' in two processes' if pair else ''}"]
     for twin in [asked.twin] if asked.twin else sorted(TWINS) if everything else []:
         report = run(small(asked.seed, 10, twin), "sqlite", "local", keep=asked.keep)
         if not report.verdict.faults:

@@ -6,6 +6,7 @@ writing. Then all is drained and judged.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -44,13 +45,14 @@ PATIENCE = 60.0
 
 @dataclass
 class _Worker:
-    """One place for a worker process. at: `STEP:N:ACT`, where it is to die or stop."""
+    """One place for a worker process. at: `STEP:N:ACT`, where it is to die or stop. halted: which process stopped."""
 
     name: str
     process: Born | None = None
     at: str = ""
     since: float = 0.0
     stopped: float = 0.0
+    halted: int = 0
     up: bool = False
 
     @property
@@ -73,7 +75,8 @@ class Driver:
         self.chance = random.Random(plan.seed)
         store = postgres.database() if postgres else ""
         self.database = store.rpartition("/")[2]
-        self.scene = Scene(store, rabbit.vhost() if rabbit else "local", plan.people, events=plan.events)
+        queue = rabbit.vhost() if rabbit else "local"
+        self.scene = Scene(store, queue, plan.people, events=plan.events, pair=plan.pair)
         self.report = Report(plan)
         self.troubles: list[Trouble] = []
         self.workers = [_Worker(f"worker {n}") for n in range(plan.workers)]
@@ -185,13 +188,19 @@ class Driver:
             worker.process = None
         elif worker.stopped:
             if monotonic() - worker.stopped > self.plan.lease * 1.4:
-                process.send_signal(signal.SIGCONT)
-                self._trouble(process.pid, time.time() - self.plan.lease * 2)
+                self._wake(worker)
                 worker.stopped, worker.at, worker.since = 0.0, "none:0:kill", monotonic()
         elif worker.at and monotonic() - worker.since > (STUBBORN if worker.up else STARTING):
             self._trouble(process.pid, time.time())
             process.kill()
             self.report.hits["kill anywhere (in flight or not)"] += 1
+
+    def _wake(self, worker: _Worker) -> None:
+        """Let it go on."""
+        assert worker.process
+        self._trouble(worker.process.pid, time.time() - self.plan.lease * 2)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.halted, signal.SIGCONT)
 
     def _start(self, worker: _Worker, *more: str) -> None:
         arguments = [str(self.scene.home), "--lease", str(self.plan.lease), *more]
@@ -253,7 +262,8 @@ class Driver:
     def _events(self) -> None:
         """What workers and persons said before they died or stopped."""
         for event in self._lines("events.log"):
-            mine = [one for one in self.workers if one.process and one.process.pid == event["worker"]]
+            both = event["worker"], event["of"]
+            mine = [one for one in self.workers if one.process and one.process.pid in both]
             who = "person " if event["who"] == "person" else ""
             if event["what"] == "up":
                 for worker in mine:
@@ -263,7 +273,7 @@ class Driver:
                 self.report.hits[f"{who}pause"] += 1
                 self.report.hits[f"{who}pause at {event['step']}"] += 1
                 for worker in mine:
-                    worker.stopped = monotonic()
+                    worker.stopped, worker.halted = monotonic(), event["worker"]
             else:
                 self.report.hits[f"{who}{'killed' if who else 'kill'} at {event['step']}"] += 1
             if not who:
@@ -276,7 +286,7 @@ class Driver:
                 self.report.hits[f"person: {hit}"] += bool(line["flight"])
 
     def _trouble(self, worker: int, since: float) -> None:
-        self.troubles.append(Trouble(since, time.time(), worker))
+        self.troubles.append(Trouble(since, time.time(), 0 if self.plan.pair else worker))
 
     def _end(self, worker: _Worker) -> None:
         if worker.process is not None:
@@ -374,8 +384,7 @@ class Driver:
             if process is None or process.poll() is not None:
                 continue
             if worker.stopped:
-                self._trouble(process.pid, time.time() - self.plan.lease * 2)
-                process.send_signal(signal.SIGCONT)
+                self._wake(worker)
             self._trouble(process.pid, time.time())
             process.terminate()
         end = monotonic() + 30

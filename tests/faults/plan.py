@@ -45,7 +45,8 @@ ACTS = (
 class Plan:
     """How much damage. each: deaths at every step, acts of every kind, and mapping sets; seconds: at least so long;
     longest: and then an end in any case. every: seconds between two acts, about; mends: between two mapping sets.
-    likes: the acts of the person, without any all of them; person: whether there is one.
+    likes: the acts of the person, without any all of them; person: whether there is one. pair: a worker is two
+    processes, one that reads and one that sends.
     """
 
     seed: int
@@ -68,6 +69,7 @@ class Plan:
     steps: tuple[str, ...] = STEPS
     twin: str = ""
     events: bool = True
+    pair: bool = False
 
     @property
     def wanted(self) -> dict[str, int]:

@@ -49,7 +49,7 @@ ORDERS = (
 class Scene:
     """A folder with everything in it. store, queue: as hub.toml wants them; store "" is a SQLite file here."""
 
-    def __init__(self, store: str, queue: str, people: int, *, events: bool = True) -> None:
+    def __init__(self, store: str, queue: str, people: int, *, events: bool = True, pair: bool = False) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="hub-faults-"))
         self.sources = sources.cast(self.home / "in", people, events=events)
         self.ports = {name: free_port() for name, kind in TARGETS.items() if kind != "folder"}
@@ -61,11 +61,11 @@ class Scene:
         keys.touch(0o600)
         keys.write_text(new_ring("first"))
         self.ring = Keyring.parse(keys.read_text())
-        (self.home / "hub.toml").write_text(self._settings(queue))
+        (self.home / "hub.toml").write_text(self._settings(queue, 1 + pair))
         self.rows = Rows(self.store, self.ring)
 
-    def _settings(self, queue: str) -> str:
-        told = [f'[hub]\nstore = "{self.store}"\nqueue = "{queue}"\nkeys = "keys.toml"']
+    def _settings(self, queue: str, processes: int) -> str:
+        told = [f'[hub]\nstore = "{self.store}"\nqueue = "{queue}"\nkeys = "keys.toml"\nprocesses = {processes}']
         told.append('[limits]\nopen = 2000\ndisk = "10 MB"')
         for source in self.sources:
             more = (

@@ -19,12 +19,14 @@ from pathlib import Path
 
 from hub.config import load
 from hub.config.build import build
+from hub.pipeline import pair
 from hub.store import StoreDown
 from tests.faults import twins
 from tests.faults.logs import Log, follow_parent
 
 AWAY = 75
-"""Exit code when the database is away as the process starts: whatever runs the hub's processes starts it again."""
+"""Exit code when the database is away as the process starts, or its other half was killed: whatever runs the hub's
+processes starts it again."""
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
@@ -52,7 +54,7 @@ class Reaper:
             os.kill(os.getpid(), SIGNALS[self._act])
 
     def _say(self, what: str, **more: object) -> None:
-        self._events.add(at=time.time(), worker=os.getpid(), who=self._who, what=what, **more)
+        self._events.add(at=time.time(), worker=os.getpid(), of=os.getppid(), who=self._who, what=what, **more)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,9 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         twins.TWINS[asked.twin]()
     hook = Reaper(asked.at, Log(asked.home / "events.log"))
     try:
-        hub = build(load(asked.home / "hub.toml"), lease=asked.lease, hook=hook)
+        settings = load(asked.home / "hub.toml")
+        hub = build(settings, lease=asked.lease, hook=hook)
         signal.signal(signal.SIGTERM, lambda *_: hub.stop())
-        return hub.run(once=asked.once)
+        if asked.once or settings.processes == 1:
+            return hub.run(once=asked.once)
+        code = pair.run(hub)
+        return AWAY if code == pair.KILLED else code
     except StoreDown as error:  # while it starts; later it waits by itself
         sys.stderr.write(f"{error}\n")
         return AWAY
