@@ -22,6 +22,8 @@ LOOK = 1.0
 """Seconds between two looks at a source that had nothing."""
 SMALL = 1 << 16
 """Bytes of a document that is read at once with others, and their records taken in one transaction."""
+TOGETHER = 0.02
+"""Seconds that small documents wait to be read for others that come: their senders have had their answers."""
 ROOM = 1.0
 """Seconds for which an answer to "is there room?" is believed."""
 
@@ -175,12 +177,15 @@ class Behind:
         self._waiting: list[tuple[Unread, Document]] = []
         self._pool = ThreadPoolExecutor(1, name)
         self._reading: Future[None] | None = None
-        self._busy = False
+        self._busy = self._ended = False
 
     def __enter__(self) -> Behind:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
         self._pool.shutdown()
         if kind is None and self._reading is not None:
             self._reading.result()
@@ -194,6 +199,8 @@ class Behind:
                     self._reading.result()
                 self._busy, self._reading = True, None
             self._waiting += documents
+            if len(self._waiting) >= BATCH:
+                self._changed.notify_all()
             if self._reading is None:
                 self._reading = self._pool.submit(self._go)
 
@@ -208,7 +215,9 @@ class Behind:
             raise
 
     def _next(self) -> list[tuple[Unread, Document]]:
+        """What is to be read now; none: nothing has come for a moment."""
         with self._changed:
+            self._changed.wait_for(lambda: len(self._waiting) >= BATCH or self._ended, TOGETHER)
             documents, self._waiting = self._waiting, []
             self._busy = bool(documents)
             self._changed.notify_all()
