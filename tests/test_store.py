@@ -824,7 +824,7 @@ def test_a_store_without_tables_or_of_another_form_is_refused(tmp_path: Path, po
         for store in opened(url):
             Council(store).run("UPDATE alembic_version SET version_num = '0000'")
         with pytest.raises(
-            DeclarationError, match="are of version 0000, this hub wants 0003: run 'ics-hub db upgrade'"
+            DeclarationError, match="are of version 0000, this hub wants 0004: run 'ics-hub db upgrade'"
         ):
             Store.open(url, RING)
 
@@ -836,7 +836,7 @@ def test_a_store_of_the_first_form_keeps_its_rows_when_it_is_upgraded(
     url = f"sqlite:///{tmp_path}/hub.db" if kind == "sqlite" else postgres.database()
     Store.upgrade(url, "0001")
     fill_first_form(url)
-    with pytest.raises(DeclarationError, match="are of version 0001, this hub wants 0003: run 'ics-hub db upgrade'"):
+    with pytest.raises(DeclarationError, match="are of version 0001, this hub wants 0004: run 'ics-hub db upgrade'"):
         Store.open(url, RING)
     Store.upgrade(url)
     for store in opened(url):

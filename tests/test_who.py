@@ -50,6 +50,10 @@ class Sources:
     def once(self) -> int:
         return build(load(self.folder / "hub.toml")).run(once=True)
 
+    def store(self) -> Store:
+        settings = load(self.folder / "hub.toml")
+        return Store.open(settings.store, settings.ring)
+
     def patients(self) -> list[dict[str, Any]]:
         """The Patients that went to the server, each with the address it was put under."""
         found = []
@@ -108,6 +112,37 @@ def test_the_source_that_shielded_a_child_takes_its_shield_down(sources: Sources
     assert streets(patient) == {"1 Open Road"}
     sources.tell("b", identifiers=[number(ANN)], addresses=living("2 Open Road"))
     assert "2 Open Road" in sources.sent("forms")
+
+
+def test_what_targets_had_of_other_sources_is_told_anew_once_a_child_is_shielded(sources: Sources) -> None:
+    sources.tell("b", id="q", identifiers=[number(ANN)], addresses=living("1 Secret Road"), religion="Sikh")
+    sources.tell("c", id="r", identifiers=[number(BOB)], addresses=living("9 Other Street"))
+    for target in ("server", "forms", "hl7"):
+        assert "Secret Road" in sources.sent(target)
+    sources.tell("a", id="p", identifiers=[number(ANN)], shielded=True)
+    found = [sources.sent(target) for target in ("server", "forms", "hl7")]
+    assert ["Secret Road" in said for said in found] == [False] * 3
+    assert ["Other Street" in said for said in found] == [False] * 3, "nobody else is told anew"
+    assert [is_shielded(one) for one in sources.patients()[-2:]] == [True, True]
+    assert "|q^^^" in found[2], "the record of the other source goes again"
+    store = sources.store()
+    runs, entry = store.runs(open_only=False), store.audit_entries(act="replay latest")[0]
+    assert [(one.who, one.state, dict(one.items)) for one in runs] == [("the hub", "done", {"sent": 1})] * 3
+    assert (entry.who, entry.children) == ("the hub", 1)
+    store.close()
+    sources.tell("a", id="p", identifiers=[number(ANN)], shielded=True, sex="F")
+    assert "q^^^" not in sources.sent("hl7"), "the shield was up already"
+
+
+def test_so_is_what_they_had_of_a_source_of_changes(sources: Sources) -> None:
+    patient = {"resourceType": "Patient", "id": "P1", "identifier": [{"system": NHS, "value": ANN}]}
+    sources.tell("gp", **patient, address=[{"line": ["1 Secret Road"], "postalCode": "ZZ99 1AA"}])
+    sources.tell("gp", **patient, gender="female")
+    assert "Secret Road" in sources.sent("forms")
+    sources.tell("a", id="p", identifiers=[number(ANN)], shielded=True)
+    said = sources.sent("forms")
+    assert "<Id>P1</Id><Gender>Female</Gender>" in said, "with all that it said before"
+    assert "Secret Road" not in said
 
 
 def labelled(code: str) -> dict[str, Any]:
@@ -287,3 +322,28 @@ def test_the_shield_of_one_who_is_merged_goes_on_the_one_it_is_merged_into(store
     bears = (Bears(new, (OTHER,), False, None),)
     council.take(council.record("new", "B", places=(OTHER,), carries="event", merge=old, bears=bears))
     assert store.shielded({1: ([], [OTHER]), 2: ([], [KEY])}) == {1}
+
+
+def test_a_shield_that_rises_has_told_anew_what_targets_had_and_no_more(store: Store, council: Council) -> None:
+    def take(name: str, *keys: bytes, source: str = "health", shielded: bool | None = None, **more: Any) -> int:
+        about = council.child(f"{name} of it" if more.get("members") else name, source)
+        bears = (Bears(about, keys, False, shielded),)
+        record = council.record(name, "A", source=source, places=(about, *keys), bears=bears, **more)
+        assert store.lease_source(source, council.worker)
+        return council.take(record, source=source).messages[0].number
+
+    council.send(take("ann", KEY))
+    council.send(take("other", OTHER))
+    council.send(take("event", KEY, carries="event"))
+    council.send(take("form", KEY, members=(council.child("form of it", "health"),)))
+    waits = council.take(council.record("waits", "A", source="health", places=(KEY,)), source="health")
+    assert len(waits.messages) == 1
+    take_shield = council.record("own", "A", places=(KEY,), bears=(Bears(council.child("own"), (KEY,), False, True),))
+    council.take(take_shield)
+    [run] = store.runs()
+    ids = store.children([council.child(name, "health") for name in ("ann", "form")])
+    assert (run.who, run.target, run.mapping, run.items) == ("the hub", "ssd", "", {"frozen": 2})
+    assert {one.key for one in store.run_items(run.id)} == set(ids.values())
+    assert store.audit_entries()[0].children == 2
+    council.take(council.record("own", "B", places=(KEY,), bears=(Bears(council.child("own"), (KEY,), False, True),)))
+    assert len(store.runs()) == 1, "it was up already"

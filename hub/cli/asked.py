@@ -60,10 +60,13 @@ def rate_of(text: str) -> float | None:
 
 def open_run(store: Store, asked: Asked) -> Run | None:
     """The run of this choice, while it is open."""
+    from hub.store import HUB
+
     for run in store.runs():
         if run.state == "cancelled":
             continue
-        if run.target == asked.choice["target"] if "latest" in asked.choice else run.asked == asked.text:
+        is_mine = run.target == asked.choice["target"] and run.who != HUB
+        if is_mine if "latest" in asked.choice else run.asked == asked.text:
             return run
     return None
 
@@ -143,7 +146,7 @@ def go_on(settings: Settings, store: Store, asked: Asked, run: Run) -> Run:
     from hub.cli import outcome
     from hub.pipeline.link import mapping_digest
 
-    if run.mapping != mapping_digest(settings.links.values()):
+    if not run.goes_by(mapping_digest(settings.links.values())):
         say(f"the mapping files changed since: 'ics-hub replay resume {run.id}' looks again under those of today")
         raise typer.Exit(1)
     if run.state == "paused":

@@ -78,7 +78,7 @@ def hindered(store: Store, run: Run) -> str:
     status = store.status()
     if not any(one.left > 0 for one in status.workers):
         return "nothing runs now: it goes as soon as 'ics-hub run' does"
-    if status.mapping_set != run.mapping:
+    if not run.goes_by(status.mapping_set):
         return "whoever runs has not these mapping files yet: bring the same to every machine"
     paused = [one.name for one in status.targets if one.paused]
     if "released" in run.items and paused:

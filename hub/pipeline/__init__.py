@@ -153,7 +153,7 @@ class Hub:
 
     def _replays(self) -> bool:
         """Whether replays have more to let go that nobody must decide on first."""
-        going = [one for one in self.flow.store.runs() if one.mapping == self.flow.mapping]
+        going = [one for one in self.flow.store.runs() if one.goes_by(self.flow.mapping)]
         return any(
             "frozen" in one.items
             and (one.state == "running" or (one.state == "canary" and "released" not in one.items))

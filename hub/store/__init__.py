@@ -3,7 +3,7 @@
 The queue carries, the store decides. `Store` is the way in; the modules behind it each own one of the flow's steps.
 """
 
-from hub.store.acts import Acted, Choice, Chosen, Due, Newest, Run, RunItem, Standing
+from hub.store.acts import HUB, Acted, Choice, Chosen, Due, Newest, Run, RunItem, Standing
 from hub.store.database import Hook
 from hub.store.facts import (
     LEASE,
@@ -33,6 +33,7 @@ from hub.store.take import Batch
 from hub.store.told import Held, Known
 
 __all__ = [
+    "HUB",
     "LEASE",
     "Acted",
     "Attempt",

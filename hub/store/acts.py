@@ -8,6 +8,11 @@ import msgspec
 
 from hub.message import Cause
 
+HUB = "the hub"
+"""Who asked for what the hub does of itself, in runs and in the audit."""
+ANY = ""
+"""The mapping set of a run that is bound to none."""
+
 
 class Choice(msgspec.Struct, frozen=True):
     """Which messages a person means; what is empty does not narrow. since, until: when they were kept (seconds since
@@ -69,6 +74,7 @@ class Run(msgspec.Struct, frozen=True):
     """A replay. state: canary (one was let go, its outcome is awaited), proven (it arrived: the rest waits for a
     person), running, paused, done, cancelled. items: by state: frozen, released, sent, withheld, superseded, set aside,
     parked (again), skipped, cancelled. note: why it stands still. canary: its item's n. target: of `--latest`, else "".
+    mapping: the digest of the set that it is bound to, "" for any.
     """
 
     id: int
@@ -84,6 +90,10 @@ class Run(msgspec.Struct, frozen=True):
     created: float
     ended: float | None
     items: Mapping[str, int]
+
+    def goes_by(self, mapping: str) -> bool:
+        """Whether it goes on while that set is in force."""
+        return self.mapping in (ANY, mapping)
 
 
 class RunItem(msgspec.Struct, frozen=True):

@@ -6,11 +6,12 @@ every target and in the records of all sources that meet it in an NHS number, un
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hub.store.database import Work
 from hub.store.facts import Bears, Incoming
+from hub.store.freezing import Freezing
 from hub.store.line import Line
 from hub.store.statements import Rows, Sql
 
@@ -33,7 +34,7 @@ class _Child(NamedTuple):
 _NOBODY = _Child()
 
 
-class Bearing(Line):
+class Bearing(Freezing, Line):
     """Keeping and asking who children are."""
 
     def shielded(self, about: Mapping[int, tuple[Sequence[int], Sequence[bytes]]]) -> set[int]:
@@ -48,6 +49,10 @@ class Bearing(Line):
 
         found = self.database.read(act, alone=True) if children or names else set()
         return {number for number, (keys, said) in about.items() if not found.isdisjoint((*keys, *said))}
+
+    def borne(self, work: Work, children: Iterable[int]) -> set[int]:
+        """The keys of the numbers that children bear, by the keys of the children."""
+        return {row.key for row in work.rows(_OF, children=sorted(children)) if row.key != row.child}
 
     def bear(
         self, work: Work, said: Sequence[tuple[Incoming, bool]], ids: Mapping[bytes, int], fresh: Collection[int] = ()
@@ -89,7 +94,15 @@ class Bearing(Line):
             for key in sorted({*now.keys, *([child] if now.shielded else [])})
         ]
         work.many(_KEEP, rows)
+        risen = {key for child in changed for key in _risen(before.get(child, _NOBODY), after.get(child, _NOBODY))}
+        if risen:
+            self.cover(work, risen, [child for child in changed if after.get(child, _NOBODY).shielded])
         return found
+
+
+def _risen(had: _Child, now: _Child) -> frozenset[int]:
+    """The numbers over which a child's shield has risen."""
+    return now.keys - (had.keys if had.shielded else frozenset()) if now.shielded else frozenset()
 
 
 def _after(had: _Child, one: Incoming, about: Bears, numbers: frozenset[int], newest: bool) -> _Child:

@@ -12,7 +12,6 @@ from typing import Any
 from hub.errors import DeclarationError
 from hub.message import Cause
 from hub.store.acts import Acted
-from hub.store.audit import Audit
 from hub.store.choosing import Choosing
 from hub.store.database import Work
 from hub.store.facts import Incoming
@@ -77,7 +76,7 @@ class Deferred(Exception):
         super().__init__(reason)
 
 
-class Renewing(Taking, Choosing, Audit):
+class Renewing(Taking, Choosing):
     """Records whose body changes."""
 
     def edit(

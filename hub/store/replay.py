@@ -23,7 +23,7 @@ AGAIN = 1.0
 """Seconds until a run is looked at again whose next items could not be let go just now."""
 
 _DUE = Sql(f"""SELECT r.id, r.state, r.canary, r.rate, r.target, r.tokens, r.paced, {{now}} AS now FROM run r
-    WHERE r.ended IS NULL AND r.state IN ('canary', 'running') AND r.mapping = :mapping AND r.paced <= {{now}}
+    WHERE r.ended IS NULL AND r.state IN ('canary', 'running') AND r.mapping IN (:mapping, '') AND r.paced <= {{now}}
     AND (r.worker IS NULL OR r.worker = :worker OR NOT {LIVE.format("r.worker")}) ORDER BY r.paced, r.id {{skip r}}""")
 _LEASE = Sql("UPDATE run SET worker = :worker, tokens = :tokens, paced = {now} WHERE id = :id")
 _LATER = Sql("UPDATE run SET paced = {now} + :seconds WHERE id = :id")
@@ -260,7 +260,8 @@ class Replay(Runs):
             head = heads[one.child]._replace(version=row.version)
             made = Addressed(one, head, row.said, row.sealed, row.document, row.revision)
             where = Where(row.link, self.identity(self.link_name(work, row.link)))
-            keys = places_of(work, [made], heads)[0]
+            unsaid = self.borne(work, {heads[name].id for name in (one.child, *one.members)})
+            keys = places_of(work, [made], heads, [unsaid])[0]
             out += self.address(work, where, [(made, keys)], {None: None}, {name: target})
             work.run(_GIVEN, run=run, n=item.n, number=work.row(_LAST, key=item.key, target=target).number)
         work.count = len(items)

@@ -25,12 +25,8 @@ _COUNTS = Sql("SELECT run, state, count(*) FROM run_item WHERE run {in runs} GRO
 _ITEMS = Sql("SELECT n, number, key, state, before, note FROM run_item WHERE run = :run ORDER BY n LIMIT :limit")
 _ITEMS_IN = Sql("""SELECT n, number, key, state, before, note FROM run_item WHERE run = :run
     AND (state = :a OR state = :b OR state = :c OR state = :d) ORDER BY n LIMIT :limit""")
-_NEW = Sql("""INSERT INTO run (asked, target, who, why, mapping, state, rate, canary, tokens, paced, created)
-    VALUES (:asked, :target, :who, :why, :mapping, :state, :rate, :canary, 1, {now}, {now}) RETURNING id""")
-_FREEZE = Rows("run_item", "n number key state:text before note:text", "run=:run")
 _TAKEN = Sql("""SELECT m.number, m.state, m.cause, m.key, (SELECT i.run FROM run_item i WHERE i.number = m.number
     AND i.state IN ('frozen', 'released') LIMIT 1) AS run FROM message m WHERE m.number {in numbers}""")
-_GENERATION = Sql("UPDATE target SET generation = generation + 1 WHERE link = :target")
 _STATE = Sql("UPDATE run SET state = :state, note = :note, mapping = :mapping, worker = NULL WHERE id = :id")
 _GO_ON = Sql("UPDATE run SET tokens = 1, paced = {now} WHERE id = :id")
 _ITEM_STATE = Sql("SELECT state FROM run_item WHERE run = :run AND n = :n")
@@ -79,12 +75,12 @@ class Runs(Aside):
             if not wanted:
                 raise DeclarationError("there is nothing to replay")
             place = wanted.index(canary) if canary is not None else None
-            run = self._new(work, asked, None, who, why, mapping, rate, place)
+            run = self.new_run(work, asked, None, who, why, mapping, rate, place)
             children: set[int] = set()
             for at, part in enumerate(parts(wanted)):
                 known = {row.number: row for row in work.rows(_TAKEN, numbers=part)}
                 children |= {row.key for row in known.values()}
-                work.many(_FREEZE, [_item(n, one, known.get(one)) for n, one in enumerate(part, at * STEP)], run=run)
+                self.freeze(work, run, (_item(n, one, known.get(one)) for n, one in enumerate(part, at * STEP)))
             self.enter(work, who, "replay", _told(f"run {run}, {len(wanted)} messages, {asked}", why), children)
             work.count = len(wanted)
             return run, True
@@ -119,11 +115,9 @@ class Runs(Aside):
             keys = [one.key for one in self._newest(work, link, since, named) if not one.why]
             if not keys:
                 raise DeclarationError("there is nothing to send")
-            run = self._new(work, asked, link, who, why, mapping, rate, 0 if canary else None)
-            work.run(_GENERATION, target=link)
+            run = self.new_run(work, asked, link, who, why, mapping, rate, 0 if canary else None)
             for at, part in enumerate(parts(keys)):
-                items = [(n, None, key, "frozen", None, "") for n, key in enumerate(part, at * STEP)]
-                work.many(_FREEZE, items, run=run)
+                self.freeze_newest(work, run, link, part, at * STEP)
             said = f"run {run}, the newest record of {len(keys)} children to {target}"
             self.enter(work, who, "replay latest", _told(said, why), keys)
             work.count = len(keys)
@@ -131,21 +125,6 @@ class Runs(Aside):
 
         number, new = self.database.write(act, "T7")
         return self.run(number), new
-
-    def _new(
-        self,
-        work: Work,
-        asked: str,
-        target: int | None,
-        who: str,
-        why: str,
-        mapping: str,
-        rate: float | None,
-        canary: int | None,
-    ) -> int:
-        told: dict[str, Any] = {"asked": asked, "target": target, "who": who, "why": why, "mapping": mapping}
-        state = "running" if canary is None else "canary"
-        return int(work.value(_NEW, **told, rate=rate, canary=canary, state=state))
 
     def run(self, number: int) -> Run:
         """A run. DeclarationError when there is none of that number."""
@@ -266,7 +245,7 @@ class Runs(Aside):
 
 
 def _item(n: int, number: int, known: Any) -> tuple[Any, ...]:
-    """A new item, as `_FREEZE` orders it."""
+    """A new item of a run (`Freezing.freeze`)."""
     if known is None:
         return n, number, None, "skipped", None, "the store knows no such message"
     if known.run is not None:

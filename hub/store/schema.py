@@ -235,7 +235,7 @@ bearing = _table(  # the number that a child bears, and whether it is shielded (
     _flag("shielded"),
     PrimaryKeyConstraint("child", "key"),
 )
-_partial(bearing, "bearing_shielded", "key", where="shielded")
+Index("bearing_key", bearing.c.key)
 told = _table(  # what a target knows of a child, or of whoever bears a number (`hub.store.told`)
     "told",
     Column("target", BigInteger, nullable=False),

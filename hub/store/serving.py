@@ -44,7 +44,7 @@ _TOKENS = Sql("""SELECT DISTINCT p.token FROM parcel p JOIN message m ON m.parce
     WHERE m.ended IS NULL AND m.target = :target AND p.token <> ''""")
 
 
-class Serving(Reading, Keeping, Audit, Lineage):
+class Serving(Audit, Reading, Keeping, Lineage):
     """The questions of `hub.pipeline`."""
 
     def give_back(self, worker: int, target: str) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-NEWEST = "0003"
+NEWEST = "0004"
 """The version that this hub wants. Said here, for to look through the steps takes longer than to ask the store."""
 _VERSION = Sql("SELECT version_num FROM alembic_version")
 
