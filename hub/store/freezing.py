@@ -16,12 +16,18 @@ _NEW = Sql("""INSERT INTO run (asked, target, who, why, mapping, state, rate, ca
     VALUES (:asked, :target, :who, :why, :mapping, :state, :rate, :canary, 1, {now}, {now}) RETURNING id""")
 _FREEZE = Rows("run_item", "n number key state:text before note:text", "run=:run")
 _GENERATION = Sql("UPDATE target SET generation = generation + 1 WHERE link = :target")
-_OTHERS = Sql("SELECT DISTINCT b.child FROM bearing b WHERE b.key {in keys}")
-_FORMS = Sql("SELECT DISTINCT f.form FROM member f WHERE f.child {in ids}")
-_HAD = Sql("""SELECT DISTINCT m.target, m.key FROM message m WHERE m.key {in keys}
-    AND (m.state IN ('sending', 'sent') OR m.arrived) ORDER BY m.target, m.key""")
-_MAY = Sql("""SELECT k.id FROM key k JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal AND r.key = k.id
-    WHERE k.id {in keys} AND k.alias IS NULL AND NOT r.failed AND NOT r.removal AND r.carries <> 'event'""")
+_OTHERS = Sql("SELECT DISTINCT b.child FROM bearing b WHERE b.key {in keys}", rare=True)
+_FORMS = Sql("SELECT DISTINCT f.form FROM member f WHERE f.child {in ids}", rare=True)
+_HAD = Sql(
+    """SELECT DISTINCT m.target, m.key FROM message m WHERE m.key {in keys}
+    AND (m.state IN ('sending', 'sent') OR m.arrived) ORDER BY m.target, m.key""",
+    rare=True,
+)
+_MAY = Sql(
+    """SELECT k.id FROM key k JOIN record r ON r.document = k.document AND r.ordinal = k.ordinal AND r.key = k.id
+    WHERE k.id {in keys} AND k.alias IS NULL AND NOT r.failed AND NOT r.removal AND r.carries <> 'event'""",
+    rare=True,
+)
 
 
 class Freezing(Audit):
