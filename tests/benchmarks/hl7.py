@@ -93,7 +93,7 @@ def messages(count: int) -> list[bytes]:
     return [
         (
             f"MSH|^~\\&|PAS|RZZ99|HUB|999|20260105091500||ADT^A08|B{n}|P|2.4||||||UNICODE UTF-8\r"
-            f"EVN|A08|20260105091{n % 600:03d}\r"
+            f"EVN|A08|2026010509{n // 60 % 50 + 10}{n % 60:02d}\r"
             f"PID|1||N{n:07d}^^^RZZ99^MR~{_nhs(n)}^^^NHS^NH||Bell{n}^Amara^Jo^^Miss^^L||2015{n % 12 + 1:02d}27|F|||"
             f"{n} Larch Row^^Northshire^^ZZ99 1AA^GBR^H||01632960101^PRN^PH~01632960102^PRN^CP|||||||||A"
             "||||||||N||NSTS01\r"
