@@ -65,8 +65,11 @@ def open_run(store: Store, asked: Asked) -> Run | None:
     for run in store.runs():
         if run.state == "cancelled":
             continue
-        is_mine = run.target == asked.choice["target"] and run.who != HUB
-        if is_mine if "latest" in asked.choice else run.asked == asked.text:
+        if "latest" in asked.choice:
+            is_same = run.target == asked.choice["target"] and run.who != HUB
+        else:
+            is_same = run.asked == asked.text
+        if is_same:
             return run
     return None
 

@@ -374,6 +374,7 @@ class Driver:
     def _calm(self) -> None:
         """Nothing is disturbed any more; the person goes home, and the workers are asked to end."""
         self._send_home()
+        self._events()
         if self.rabbit:
             self.rabbit.start()
         if self.postgres:
