@@ -162,8 +162,9 @@ def main() -> None:
 
 
 def _import() -> None:
-    """Everything that some command imports, adapters apart: a test may bring its own."""
+    """Everything that some command imports, and the mappings that are shipped; a test may bring its own adapters."""
     import hub
+    from tests import haste
 
     assert Path(str(hub.__file__)).is_relative_to(os.environ["PYTHONPATH"]), hub.__file__
     for one in pkgutil.walk_packages(hub.__path__, "hub."):
@@ -171,6 +172,7 @@ def _import() -> None:
             importlib.import_module(one.name)
     for name in LAZY:
         importlib.import_module(name)
+    haste.prepare()
 
 
 def _answer(call: socket.socket) -> NoReturn:

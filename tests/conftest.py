@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hub.store import Store
-from tests import stores
+from tests import haste, stores
 from tests.nodes import NodeError, Postgres, Rabbit
 
 Node = TypeVar("Node", Rabbit, Postgres)
@@ -23,9 +24,17 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+haste.make()
+
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("house"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: neither a collection of garbage nor a fork need look through it again, and copy it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import os
 import re
@@ -27,6 +28,7 @@ from hub.model import digest, encode
 from hub.seal import Keyring, new_ring
 from hub.store import Incoming, Store
 from hub.wire import Document
+from tests import haste
 from tests.stores import upgraded
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,18 +122,23 @@ class Council:
 
     def call(self, *words: str | Path, environment: dict[str, str] | None = None) -> Ran:
         """Call ics-hub in the folder, in a process of its own: a fork of this one, which has everything imported."""
-        terminal = {"NO_COLOR": "1", "COLUMNS": "110", "TERM": "dumb", **(environment or {})}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            child = os.fork()
-            if child == 0:
-                self._be(["ics-hub", *map(str, words)], terminal, out.fileno(), err.fileno())
-            _, status = os.waitpid(child, 0)
+            _, status = os.waitpid(self.begin(words, out.fileno(), err.fileno(), environment), 0)
             texts = []
             for file in (out, err):
                 file.seek(0)
                 texts.append(file.read().decode())
         assert "Traceback" not in texts[1], texts[1]
         return Ran(os.waitstatus_to_exitcode(status), *texts)
+
+    def begin(self, words: Sequence[str | Path], out: int, err: int, environment: dict[str, str] | None = None) -> int:
+        """Call ics-hub so and do not wait: the id of its process, which writes to these files."""
+        _ready()
+        child = os.fork()
+        if child == 0:
+            terminal = {"NO_COLOR": "1", "COLUMNS": "110", "TERM": "dumb", **(environment or {})}
+            self._be(["ics-hub", *map(str, words)], terminal, out, err)
+        return child
 
     def _be(self, words: list[str], environment: dict[str, str], out: int, err: int) -> NoReturn:
         """The called process. Never comes back."""
@@ -195,6 +202,14 @@ class Council:
             taken = store.take(worker, link, document, 0, batch, done=True)
             store.dismiss(worker)
             return [message.number for message in taken.messages]
+
+
+@cache
+def _ready() -> None:
+    """What calls have in common is done before the first of them."""
+    haste.prepare()
+    gc.collect()
+    gc.freeze()  # or a fork would look through, and so copy, all that it shares with us
 
 
 _MADE: dict[Callable[[Any], None], Path] = {}

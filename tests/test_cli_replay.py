@@ -8,6 +8,8 @@ import json
 import os
 import pty
 import re
+import select
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +23,7 @@ import pytest
 
 from hub.adapter import Theirs, find
 from hub.wire import Document
-from tests.council import CANARY, COMMAND, INDEX, ROOT, Council, Ran
+from tests.council import CANARY, INDEX, ROOT, Council, Ran
 
 TABLE = "contactpoint/gender"
 WHY = ("--reason", "asked for")
@@ -87,17 +89,21 @@ def _refuse(council: Council) -> None:
 
 @contextmanager
 def running(council: Council) -> Iterator[None]:
-    """The hub runs meanwhile, in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    """The hub runs meanwhile, in a process of its own: a fork of this one."""
     log = council.folder / "run.log"
     with log.open("wb") as out:
-        process = subprocess.Popen([*COMMAND, "run"], cwd=council.folder, env=environment, stderr=out, stdout=out)
+        process = council.begin(["run"], out.fileno(), out.fileno())
+        ended = os.pidfd_open(process)
         try:
             until(lambda: "running" in log.read_text())
             yield
         finally:
-            process.terminate()
-            assert process.wait(30) in (0, 1)
+            os.kill(process, signal.SIGTERM)
+            if not select.select([ended], [], [], 30)[0]:
+                os.kill(process, signal.SIGKILL)
+            os.close(ended)
+            _, status = os.waitpid(process, 0)
+            assert os.waitstatus_to_exitcode(status) in (0, 1)
     assert CANARY not in log.read_text()
 
 

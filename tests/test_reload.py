@@ -174,7 +174,7 @@ def test_the_same_files_again_need_no_loading(home: Home) -> None:
 
 
 def test_a_long_document_is_left_between_two_batches_and_read_on_under_the_new_set(home: Home) -> None:
-    count = 10_000
+    count = 4_000
     home.reads("W", "2")
     home.drop("long", ["W"] * count)
     with home.runs() as hub:
