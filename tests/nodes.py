@@ -29,6 +29,11 @@ INSTALL = (
 )
 OLDEST = 15
 """The oldest major version of PostgreSQL that the store is for."""
+SPARE = 6
+"""Virtual hosts made at once: each call of rabbitmqctl starts an Erlang of its own, which takes a second or more."""
+_VHOSTS = """[begin ok = rabbit_vhost:add(V, <<"tests">>),
+    All = <<".*">>, ok = rabbit_auth_backend_internal:set_permissions(<<"guest">>, V, All, All, All, <<"tests">>)
+    end || V <- [%s]]."""
 
 
 class NodeError(Exception):
@@ -115,13 +120,13 @@ class _Node:
     def start(self) -> None:
         raise NotImplementedError
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Ends it and removes its folder; may be called twice."""
+        """Ends it, at once since nothing is kept, and removes its folder; may be called twice."""
         atexit.unregister(self.close)
-        self.stop()
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -138,6 +143,7 @@ class Rabbit(_Node):
         self._epmd_port, self._epmd = free_port(), str(epmd[0])
         self._groups: list[Group] = []
         self._count = 0
+        self._spare: list[str] = []
         self._env = self._environment()
 
     def _environment(self) -> dict[str, str]:
@@ -245,7 +251,11 @@ class Rabbit(_Node):
 
     def vhost(self, name: str = "") -> str:
         """The URL of a fresh virtual host, in which `guest` may do all."""
-        name = name or f"test-{os.urandom(4).hex()}"
+        if not name and not self._spare:
+            self._spare = [f"test-{os.urandom(4).hex()}" for _ in range(SPARE)]
+            self.ctl("eval", _VHOSTS % ", ".join(f'<<"{one}">>' for one in self._spare))
+        if not name:
+            return self.url_of(self._spare.pop())
         self.ctl("add_vhost", name)
         self.ctl("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
         return self.url_of(name)
