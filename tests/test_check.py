@@ -150,14 +150,21 @@ def test_an_example_that_does_not_hold_is_named(example: str, words: str, tmp_pa
 # Accounts and golden files, in a copy of the tree
 
 
-@pytest.fixture
-def copied(tmp_path: Path, root: Path) -> Path:
-    place = tmp_path / "tree"
+@pytest.fixture(scope="module")
+def updated(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A copy that was updated. Nobody changes it."""
+    place = tmp_path_factory.mktemp("updated")
     ignore = shutil.ignore_patterns("__pycache__")
     for folder in ("hub", "adapters", "mappings", "schemas", "tests/samples"):
         shutil.copytree(root / folder, place / folder, ignore=ignore)
     run(place, "--update", "--records", "0")
     return place
+
+
+@pytest.fixture
+def copied(tmp_path: Path, updated: Path) -> Path:
+    """Another of it, with what Python has compiled there."""
+    return shutil.copytree(updated, tmp_path / "tree")
 
 
 def run(place: Path, *words: str) -> tuple[int, str]:
