@@ -303,7 +303,7 @@ def test_the_commands_of_the_documentation_run(file: str, bench: tuple[Path, dic
 def test_the_demo_runs(bench: tuple[Path, dict[str, str]]) -> None:
     copy, environment = bench
     command = [sys.executable, "demo/demo.py"]
-    ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert ran.returncode == 0, ran.stderr
 
 
