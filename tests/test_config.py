@@ -220,7 +220,12 @@ MISTAKES: list[tuple[str, str, int, str]] = [
         "hub.encrypt: 'encrypt = false' stands there, and so do",
     ),
     ("encrypt", "stroe = 'x'\nencrypt", 2, "hub.stroe: nothing here is called 'stroe'; did you mean 'store'?"),
-    ("encrypt", "zzz = 1\nencrypt", 2, "hub.zzz: nothing here is called 'zzz'; known are: encrypt, keys, processes, queue, store"),
+    (
+        "encrypt",
+        "zzz = 1\nencrypt",
+        2,
+        "hub.zzz: nothing here is called 'zzz'; known are: encrypt, keys, processes, queue, store",
+    ),
     ("encrypt", "store = 'mysql://x/y'\nencrypt", 2, "hub.store: the store must be"),
     ("encrypt", "store = 'sqlite:///'\nencrypt", 2, "hub.store: a SQLite store is a file"),
     ("encrypt", "store = 'sqlite:///:memory:'\nencrypt", 2, "hub.store: a SQLite store is a file"),

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from hub.connect import open_inlet
 from hub.connect.mllp import line, senders
+from hub.connect.mllp import sender as serving
 from hub.connect.mllp.frame import Frames, framed
 from hub.errors import Unanswered
 from hub.message import Sent
@@ -97,7 +98,7 @@ def test_while_the_flow_is_away_others_are_served_and_it_comes_back_to_them(open
 
 
 def test_what_is_taken_and_never_kept_is_answered_in_the_end(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(senders, "KEEPING", 0.5)
+    monkeypatch.setattr(serving, "KEEPING", 0.5)
     inlet: Any = opened(open_inlet(connection(listen=f"127.0.0.1:{free_port()}", patience=0.2)))
     assert list(inlet.fetch()) == []
     wire = Frames(opened(socket.create_connection(inlet._at, 5)), 1 << 20)
@@ -161,7 +162,7 @@ def test_too_many_senders_are_turned_away_while_messages_of_those_that_left_wait
 def test_one_that_never_reads_its_answers_is_cut_and_holds_up_nobody(
     opened: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(senders, "HALF", 1.0)
+    monkeypatch.setattr(serving, "HALF", 1.0)
     hub = opened(Hub())
     deaf = wired(opened, hub)
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -184,7 +185,7 @@ def test_one_that_never_reads_its_answers_is_cut_and_holds_up_nobody(
 
 
 def test_a_message_that_does_not_go_on_ends_its_connection(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(senders, "HALF", 0.5)
+    monkeypatch.setattr(serving, "HALF", 0.5)
     hub = opened(Hub())
     half, idle = wired(opened, hub), wired(opened, hub)
     half.sendall(framed(adt("m1"))[:-9])

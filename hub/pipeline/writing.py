@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import msgspec
 
 from hub.adapter import Theirs, Token, Tree
 from hub.errors import RecordError, fault
 from hub.mapping import AnyMapping, Created, Finding
-from hub.message import Cause, Message, Parcel, Told
+from hub.message import Cause, Message, Told
 from hub.model import ChildRecord, Person, decode_all
 from hub.pipeline.link import Link
+from hub.pipeline.packing import JSON, Made, Piece, pack, parked, runs
 from hub.pipeline.reading import child_name, meeting
 from hub.pipeline.telling import lay
 from hub.seal import KeyMissing, Keyring, SealError
@@ -35,32 +33,6 @@ class _Numbered(Protocol):
 S = TypeVar("S", bound=_Numbered)
 T = TypeVar("T")
 NOTHING = Cause("outward", "the mapping leaves nothing of this record to send")
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-
-
-def _text(value: Any) -> str:
-    """A token of a head is its text."""
-    if isinstance(value, str):
-        return str(value)
-    raise TypeError("a head holds a kind of value that JSON has not")
-
-
-_json = msgspec.json.Encoder(enc_hook=_text)
-
-
-@dataclass
-class Made:
-    """Parcels ready to go, and what became of messages that have none: parked, or nothing left to send."""
-
-    parcels: list[Parcel] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-
-
-class _Piece(msgspec.Struct):
-    message: Message
-    theirs: list[Theirs]
-    account: str
-    told: list[Told]
 
 
 class Knowing(NamedTuple):
@@ -124,8 +96,8 @@ def write(
             pieces.append(piece)
         else:
             made.outcomes.append(Outcome(piece.message.number, "withheld", cause=NOTHING, told=piece.told))
-    for together in _runs(pieces, min(target.records, target.adapter.limit or target.records)):
-        _pack(target, ring, together, mapping, made)
+    for together in runs(pieces, min(target.records, target.adapter.limit or target.records)):
+        pack(target, ring, together, mapping, made)
     return made
 
 
@@ -138,17 +110,12 @@ def _each(made: Made, act: Callable[[S], T], given: Iterable[S]) -> list[T]:
         except KeyMissing:  # not the message's fault: whoever has the key can send it
             raise
         except (RecordError, SealError) as error:
-            made.outcomes.append(_parked(one.number, error))
+            made.outcomes.append(parked(one.number, error))
         except MemoryError:
             raise
         except Exception as error:
-            made.outcomes.append(_parked(one.number, fault(error)))
+            made.outcomes.append(parked(one.number, fault(error)))
     return found
-
-
-def _parked(number: int, error: RecordError | SealError) -> Outcome:
-    cause = Cause.of("outward", error) if isinstance(error, RecordError) else Cause("outward", str(error))
-    return Outcome(number, "parked", cause=cause)
 
 
 def _open(target: Link, sources: dict[str, Link], ring: Keyring, names: bool, message: Message) -> _Opened:
@@ -238,7 +205,7 @@ class _Batch(NamedTuple):
         return cls(target, cache(head), datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _piece(batch: _Batch, knows: _Knows, hidden: set[int], opened: _Opened) -> _Piece:
+def _piece(batch: _Batch, knows: _Knows, hidden: set[int], opened: _Opened) -> Piece:
     message = opened.message
     made, told = list[Theirs](), list[Told]()
     accounts: dict[tuple[str, str], int] = {}
@@ -255,13 +222,13 @@ def _piece(batch: _Batch, knows: _Knows, hidden: set[int], opened: _Opened) -> _
         for what, count in created.account.items():
             accounts[what] = accounts.get(what, 0) + count
         findings += created.findings
-    account = _json.encode(
+    account = JSON.encode(
         {
             "account": [(what, path, n) for (what, path), n in sorted(accounts.items())],
             "findings": [(one.kind, one.row, one.table) for one in findings],
         }
     )
-    return _Piece(message, made, account.decode(), told)
+    return Piece(message, made, account.decode(), told)
 
 
 def _theirs(
@@ -288,78 +255,6 @@ def _over(head: Tree, more: Tree) -> Tree:
         name: _over(had, value) if isinstance(had, dict) and isinstance(value, dict) else value
         for name, (had, value) in both.items()
     }
-
-
-def _runs(pieces: list[_Piece], most: int) -> Iterable[list[_Piece]]:
-    """Pieces that may share a parcel: of one edition and kind, in line order, at most so many records."""
-    run: list[_Piece] = []
-    count, last = 0, None
-    for piece in pieces:
-        first, more = piece.theirs[0], len(piece.theirs)
-        if last is not None and (count + more > most or (last.edition, last.kind) != (first.edition, first.kind)):
-            yield run
-            run, count = [], 0
-        run.append(piece)
-        count, last = count + more, piece.theirs[-1]
-    if run:
-        yield run
-
-
-def _pack(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str, made: Made) -> None:
-    """Write pieces as one parcel. When one of them cannot be written they are tried apart, and the rest again."""
-    try:
-        made.parcels.append(_parcel(target, ring, pieces, mapping))
-        return
-    except MemoryError:
-        raise
-    except Exception as error:
-        if len(pieces) == 1:
-            known = error if isinstance(error, RecordError) else fault(error)
-            made.outcomes.append(_parked(pieces[0].message.number, known))
-            return
-    good = []
-    for piece in pieces:
-        alone = Made()
-        _pack(target, ring, [piece], mapping, alone)
-        made.outcomes += alone.outcomes
-        if alone.parcels:
-            good.append(piece)
-    if len(good) < len(pieces):
-        _pack(target, ring, good, mapping, made) if good else None
-    else:  # each can be written, but not together
-        for piece in good:
-            _pack(target, ring, [piece], mapping, made)
-
-
-def _parcel(target: Link, ring: Keyring, pieces: list[_Piece], mapping: str) -> Parcel:
-    head = pieces[0].theirs[0].head
-    parts: dict[str, list[bytes]] = {}
-    for part, data in target.adapter.write([one for piece in pieces for one in piece.theirs], head):
-        parts.setdefault(part, []).append(data)
-    ids = [piece.message.id for piece in pieces]
-    whole = parts.keys() <= {""}
-    return Parcel(
-        key=ids[0] if len(ids) == 1 else ring.name("parcel", *ids),
-        target=target.name,
-        numbers=[piece.message.number for piece in pieces],
-        data=b"".join(parts.get("", ())) if whole else _zip(parts),
-        suffix=target.adapter.suffix if whole else ".zip",
-        head=_json.encode(head),
-        accounts=[piece.account for piece in pieces],
-        mapping=mapping,
-        told=[piece.told for piece in pieces],
-    )
-
-
-def _zip(parts: dict[str, list[bytes]]) -> bytes:
-    """A zip whose bytes depend on its parts alone."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, chunks in parts.items():
-            info = zipfile.ZipInfo(name, _ZIP_DATE)
-            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            packed.writestr(info, b"".join(chunks))
-    return out.getvalue()
 
 
 __all__ = ["Knowing", "Made", "knowing_of", "write"]

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import IO, Any, TypeVar, cast
 
-from hub.store.drivers import Postgresql, Sqlite, named, parse
+from hub.store.drivers import Postgresql, Sqlite, parse
 from hub.store.facts import StoreDown
+from hub.store.prepared import named
 from hub.store.statements import Rows, Sql, array, listed
 
 T = TypeVar("T")

@@ -16,8 +16,9 @@ from hub.store.choosing import Choosing
 from hub.store.database import Work
 from hub.store.facts import Incoming
 from hub.store.line import record_bound
+from hub.store.places import Addressed, Head, is_whole, places_of
 from hub.store.statements import Rows, Sql
-from hub.store.take import Addressed, Head, Taking, is_whole, places_of
+from hub.store.take import Taking
 
 BUSY = "a later message of the child is being sent, or may have arrived: try again when that is known"
 SENDING = "it is being sent now: try again in a moment"

@@ -12,10 +12,10 @@ from hub.store.acts import Due, Newest
 from hub.store.database import Work
 from hub.store.facts import Incoming
 from hub.store.links import LIVE
+from hub.store.places import Addressed, Where, places_of
 from hub.store.renewing import PASSED, READY, Deferred, overtaken
 from hub.store.runs import Runs
 from hub.store.statements import Rows, Sql
-from hub.store.take import Addressed, Where, places_of
 
 MOST = 100
 """Items let go in one transaction."""

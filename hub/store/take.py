@@ -12,7 +12,8 @@ from hub.seal import Keyring
 from hub.store.bearing import Bearing
 from hub.store.database import Database, Work
 from hub.store.facts import Incoming, LeaseLost, Taken
-from hub.store.line import firsts, free, heads_of, new_numbers, record_bound
+from hub.store.line import firsts, free, new_numbers, record_bound
+from hub.store.places import Addressed, Head, Where, behind, is_whole, places_of
 from hub.store.statements import Rows, Sql
 
 _READER = Sql("""SELECT d.id, d.position, d.unchanged FROM source s JOIN document d ON d.link = s.link
@@ -29,8 +30,6 @@ KNOWN_KEYS = 50_000
 """Names of keys remembered in the process; a key is never removed."""
 _KEYS = Sql("""SELECT k.name, k.id, k.version, k.content, k.alias FROM key k WHERE k.name {in names bytes}
     ORDER BY k.name {lock k}""")
-_ALIASES = Sql("""SELECT k.id, k.alias FROM key k WHERE k.id {in ids} ORDER BY k.name {lock k}""")
-_ALIAS = Sql("UPDATE key SET alias = :alias WHERE id = :id")
 _TARGETS = Sql("SELECT t.link, t.generation, t.paused FROM target t")
 _RECORDS = Rows(
     "record", "document ordinal key version kind:text carries:text removal:bool failed:bool content:bytes sealed:bytes"
@@ -63,36 +62,6 @@ _SUPERSEDED = Rows(
 )
 _POSITIONS = Rows("document", "id position done:bool unchanged cause", update=True)
 _UNCHANGED = Sql("UPDATE source SET unchanged = unchanged + :unchanged WHERE link = :link")
-
-
-class Head(NamedTuple):
-    """A key's row. content: of the last record kept for it, None when it cannot be compared with. fresh: made in this
-    transaction, so that nothing else is known of it."""
-
-    id: int
-    version: int = 0
-    content: bytes | None = None
-    alias: int | None = None
-    fresh: bool = False
-
-
-class Addressed(NamedTuple):
-    """A record that is to have messages: new, changed, or sent anew. document: that it came in; revision: of a record
-    kept earlier."""
-
-    incoming: Incoming
-    head: Head
-    content: bytes
-    sealed: bytes
-    document: int
-    revision: int = 0
-
-
-class Where(NamedTuple):
-    """Whose records are kept."""
-
-    link: int
-    identity: str
 
 
 class Batch(NamedTuple):
@@ -169,11 +138,7 @@ class Taking(Bearing):
                 same = unchanged[batch.document] + len(batch.records) - len(new)
                 positions.append((batch.document, batch.next, batch.done, same, causes[batch.stopped]))
             work.many(_POSITIONS, positions)
-            self._keep_records(work, kept, causes)
-            for form in kept:
-                if form.incoming.members:
-                    children = sorted({heads[name].id for name in form.incoming.members})
-                    work.run(_MEMBERS, form=form.head.id, children=children)
+            self._keep_records(work, kept, heads, causes)
             ids = {name: head.id for name, head in heads.items()}
             fresh = {head.id for head in heads.values() if head.fresh}
             unsaid = self.bear(work, [(one.incoming, True) for one in kept], ids, fresh)
@@ -203,7 +168,9 @@ class Taking(Bearing):
             kept.append(Addressed(one, head, content, self.ring.seal(one.body, bound), batch.document))
         return kept
 
-    def _keep_records(self, work: Work, kept: list[Addressed], causes: dict[Cause | None, int | None]) -> None:
+    def _keep_records(
+        self, work: Work, kept: list[Addressed], heads: dict[bytes, Head], causes: dict[Cause | None, int | None]
+    ) -> None:
         work.many(
             _RECORDS,
             [
@@ -226,6 +193,10 @@ class Taking(Bearing):
         work.many(_HEADS, list(newest.values()))
         found = {(k.document, k.incoming.ordinal, causes[cause]) for k in kept for cause in k.incoming.findings}
         work.many(_FINDINGS, sorted(found))
+        for form in kept:
+            if form.incoming.members:
+                children = sorted({heads[name].id for name in form.incoming.members})
+                work.run(_MEMBERS, form=form.head.id, children=children)
 
     def lock_keys(self, work: Work, batch: Sequence[Incoming], also: Iterable[bytes] = ()) -> dict[bytes, Head]:
         """The rows of all keys that these records name, made where they are missing; nobody else keeps a record of
@@ -282,11 +253,11 @@ class Taking(Bearing):
                 made[number] = Message(number, mark, name, self.link_name(work, where.link), one.kind, bound, k.sealed)
         work.many(_MESSAGES, rows, source=where.link)
         work.many(_PLACES, places)
-        behind = _behind(work, places, fresh)
-        closed, after = self.supersede(work, sorted(behind)) if behind else (set(), [])
+        after_others = behind(work, places, fresh)
+        closed, after = self.supersede(work, sorted(after_others)) if after_others else (set(), [])
         ready = {row[0] for row in rows if row[9] == "ready"}
-        if behind:
-            ready = (ready - behind - closed) | firsts(work, sorted(ready & behind))
+        if after_others:
+            ready = (ready - after_others - closed) | firsts(work, sorted(ready & after_others))
         paused = {row[0] for row in facts.values() if row[2] is not None}
         out = [made[row[0]] for row in rows if row[0] in ready and row[5] not in paused]
         return out + self.publish(work, [number for number in after if number not in made])
@@ -316,11 +287,6 @@ class Taking(Bearing):
         return set(by), free(work, sorted(by))
 
 
-def is_whole(one: Incoming) -> bool:
-    """Whether a record is a full state of a child: a newer one makes it pointless."""
-    return one.carries == "state" and not one.removal and one.merge is None
-
-
 def _names(one: Incoming) -> Iterator[bytes]:
     """The names of all keys that a record stands under."""
     yield one.child
@@ -333,47 +299,3 @@ def _made(work: Work, names: list[bytes]) -> dict[bytes, Head]:
     """The keys among these that were not there, and now are."""
     rows = work.rows(_MAKE_KEYS[work.sqlite], names=names) if names else []
     return {row[0]: Head(row[1], fresh=True) for row in rows}
-
-
-def _behind(work: Work, places: list[tuple[int, int, int]], fresh: Collection[int]) -> set[int]:
-    """The numbers that are not first in all of these places, which rise. Under a fresh key nobody else stands."""
-    behind: set[int] = set()
-    for target in {place[0] for place in places}:
-        mine = [(key, number) for at, key, number in places if at == target]
-        heads: dict[int, int | None] = {key: number for key, number in reversed(mine) if key in fresh}
-        if asked := {key for key, _ in mine if key not in fresh}:
-            heads |= heads_of(work, target, asked)
-        behind.update(number for key, number in mine if heads[key] != number)
-    return behind
-
-
-def places_of(
-    work: Work, kept: list[Addressed], heads: dict[bytes, Head], unsaid: Sequence[set[int]] = ()
-) -> list[set[int]]:
-    """The keys of each record's places: its child's, its identifiers', both sides of a merge, what they merged into.
-
-    unsaid: of each record, the keys of numbers that its child bears though it does not say so.
-    """
-    merged: dict[int, int] = {head.id: head.alias for head in heads.values() if head.alias is not None}
-    unseen = set(merged.values()).union(*unsaid) - {head.id for head in heads.values()}
-    while unseen:
-        rows = work.rows(_ALIASES, ids=sorted(unseen))
-        merged.update({row[0]: row[1] for row in rows if row[1] is not None})
-        unseen = {row[1] for row in rows if row[1] is not None} - set(merged)
-    places = []
-    for n, k in enumerate(kept):
-        one = k.incoming
-        mine = {heads[name].id for name in (one.child, *one.places, one.merge) if name is not None}
-        mine |= unsaid[n] if unsaid else set()
-        if one.merge is not None and heads[one.merge].id != k.head.id and one.failed is None:
-            merged[heads[one.merge].id] = k.head.id
-            merged.pop(k.head.id, None)
-            work.run(_ALIAS, id=heads[one.merge].id, alias=k.head.id)
-            work.run(_ALIAS, id=k.head.id, alias=None)
-        for start in list(mine):
-            seen = {start}
-            while (start := merged.get(start, 0)) and start not in seen:
-                seen.add(start)
-            mine |= seen
-        places.append(mine)
-    return places

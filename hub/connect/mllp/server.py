@@ -12,7 +12,8 @@ import structlog
 
 from hub.connect.mllp.answers import Answers
 from hub.connect.mllp.line import Line
-from hub.connect.mllp.senders import Sender, Senders
+from hub.connect.mllp.sender import Sender
+from hub.connect.mllp.senders import Senders
 from hub.connect.mllp.told import read
 from hub.connect.port import Arrival, Connection, Hook, no_hook
 from hub.connect.settings import server_context
