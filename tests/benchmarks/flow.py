@@ -30,6 +30,7 @@ HEAD = """
 store = "{store}"
 queue = "{queue}"
 keys = "keys.toml"
+processes = {halves}
 [limits]
 disk = "1 MB"
 """
@@ -48,13 +49,13 @@ to = ["index"]
 
 
 class Council:
-    """A folder with one source and one target, and processes of the hub that serve it."""
+    """A folder with one source and one target, and processes of the hub that serve it. halves: of each `run`."""
 
-    def __init__(self, home: Path, store: str, queue: str, links: str = LINKS) -> None:
+    def __init__(self, home: Path, store: str, queue: str, links: str = LINKS, halves: int = 1) -> None:
         self.home = home
         for name in ("in", "out", "new"):
             (home / name).mkdir()
-        (home / "hub.toml").write_text(HEAD.format(store=store, queue=queue) + links)
+        (home / "hub.toml").write_text(HEAD.format(store=store, queue=queue, halves=halves) + links)
         (home / "keys.toml").write_text(new_ring("bench"))
         (home / "keys.toml").chmod(0o600)
         address = store.replace("sqlite:///hub.db", f"sqlite:///{home / 'hub.db'}")
@@ -105,16 +106,18 @@ class Council:
         tick = os.sysconf("SC_CLK_TCK")
         found = {}
         for process in self.processes:
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            found[process.pid] = (int(fields[11]) + int(fields[12])) / tick
+            halves = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for pid in (process.pid, *map(int, halves)):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                found[pid] = (int(fields[11]) + int(fields[12])) / tick
         return found
 
 
 @contextlib.contextmanager
-def council(store: str, queue: str, links: str = LINKS) -> Iterator[Council]:
+def council(store: str, queue: str, links: str = LINKS, halves: int = 1) -> Iterator[Council]:
     """A council in a folder of its own. links: of its hub.toml, with their routes."""
     with tempfile.TemporaryDirectory() as home:
-        yield Council(Path(home), store, queue, links)
+        yield Council(Path(home), store, queue, links, halves)
 
 
 def measure(folder: Path) -> None:
@@ -135,15 +138,16 @@ def measure(folder: Path) -> None:
         return
     with rabbit, postgres:
         rates = relays(rabbit.url, messages)
-        _carry("the hub, SQLite, in one process", "sqlite:///hub.db", "local", 1, file, rates[SELECT])
+        for halves, said in ((1, "one process"), (2, "two, one that reads and one that sends")):
+            _carry(f"the hub, SQLite, {said}", "sqlite:///hub.db", "local", 1, file, rates[SELECT], halves)
         for processes in (1, 2, 4):
             name = f"the hub, PostgreSQL and RabbitMQ, {processes} process{'es' if processes > 1 else ''}"
             _carry(name, postgres.database(), rabbit.vhost(), processes, file, rates[SELECT])
     print(f"bar: {BAR:.0%} of the bare relay ({SELECT})")
 
 
-def _carry(name: str, store: str, queue: str, processes: int, file: Path, bare: float) -> None:
-    with council(store, queue) as carried:
+def _carry(name: str, store: str, queue: str, processes: int, file: Path, bare: float, halves: int = 1) -> None:
+    with council(store, queue, halves=halves) as carried:
         with carried.running(processes):
             before = carried.cpu()
             rate = CHILDREN / carried.carry([file.read_bytes()], CHILDREN)
