@@ -28,7 +28,6 @@ from hub.model import digest, encode
 from hub.seal import Keyring, new_ring
 from hub.store import Incoming, Store
 from hub.wire import Document
-from tests import haste
 from tests.stores import upgraded
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,6 +206,8 @@ class Council:
 @cache
 def _ready() -> None:
     """What calls have in common is done before the first of them."""
+    from tests import haste  # here: hubs that are programs of their own import this module too
+
     haste.prepare()
     gc.collect()
     gc.freeze()  # or a fork would look through, and so copy, all that it shares with us
