@@ -20,7 +20,7 @@ from tests.benchmarks import hub, sample
 from tests.benchmarks.relay import SELECT, relays
 from tests.nodes import NodeError, Postgres, Rabbit
 
-CHILDREN = 5_000
+CHILDREN = 10_000
 """Records carried in each measure."""
 BAR = 0.40
 """What the hub is to reach of the bare SelectConnection relay of the same messages."""
@@ -38,6 +38,7 @@ LINKS = """
 [links.ics]
 adapter = "cin_census"
 connection = { kind = "folder", in = "in", settle = 0.0 }
+poll = 0.1
 [links.index]
 adapter = "contactpoint"
 connection = { kind = "folder", out = "out" }
