@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from hub.adapter import Adapter, Theirs, find
 from hub.connect import Arrival
-from hub.errors import RecordError, Refused
+from hub.errors import RecordError, Refused, Unanswered
 from hub.mapping import Created, Identity, Inward
 from hub.message import Answer, Parcel, Sent
 from hub.model import ChildRecord
@@ -98,6 +98,7 @@ class Shelf:
     def __init__(self) -> None:
         self.got: list[dict[str, str]] = []
         self.refused: set[str] = set()
+        self.silent = False
 
     def stage(self, parcel: Parcel) -> str:
         return ""
@@ -107,6 +108,8 @@ class Shelf:
 
     def _take(self, parcel: Parcel) -> Answer:
         tree = json.loads(parcel.data)
+        if self.silent:
+            return Unanswered("no answer came")
         if tree["source"]["id"] in self.refused:
             return Refused("it will not have it")
         self.got.append({"child": tree["source"]["id"], "given": tree["person"]["names"][0]["given"]})
@@ -284,6 +287,34 @@ def test_only_the_latest_goes_when_it_turns_out_that_a_later_record_of_the_child
     [note] = {item.note for item in works.store.run_items(run)}
     assert foreseen.items == []
     assert foreseen.others == {note: 2, "sent": 2}
+
+
+def test_a_replay_that_waits_for_a_person_does_not_keep_the_hub_from_ending(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.pipeline.STILL", 0.3)
+    works.bring("health", [("a", "Wren", 0)])
+    works.bring("health", [("a", "Ben", 0)])
+    for one in works.shelves.values():
+        one.silent = True
+    works.step()
+    for number in works.store.standing(range(1, 5)):
+        if works.states()[number] == "waiting":  # its attempts are over, and nobody knows whether it arrived
+            works.store.database.write(
+                lambda work, number=number: work.run(
+                    Sql("UPDATE message SET state = 'parked' WHERE number = :n"), n=number
+                )
+            )
+    works.mend(Rules())
+    numbers = [number for number, one in works.store.standing(range(1, 5)).items() if one.failed]
+    run, _ = works.store.start_run("x", numbers, "tester", "", mapping=works.hub.flow.mapping)
+    works.replayer.step()
+    assert works.store.run(run.id).items == {"frozen": 2}, "the first cannot come after what may have arrived"
+    assert not works.hub._is_idle()
+    time.sleep(0.4)
+    works.replayer.step()
+    assert works.hub._is_idle()
+    assert works.store.run(run.id).state == "running"
 
 
 def test_a_record_that_still_cannot_be_read_stays_with_its_new_cause(works: Works) -> None:

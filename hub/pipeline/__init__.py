@@ -13,8 +13,9 @@ of a child at a target can be. So nothing overtakes, and whatever the queue lose
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from time import monotonic
 
 import structlog
 
@@ -29,7 +30,7 @@ from hub.pipeline.sweep import Sweeper
 from hub.pipeline.worker import Flow, Hook, Limits, no_hook
 from hub.queue import Queue
 from hub.seal import Keyring
-from hub.store import Store
+from hub.store import Run, Store
 
 log = structlog.get_logger("hub")
 
@@ -43,6 +44,9 @@ FLUSH = 5.0
 """Seconds that the end waits for the broker's confirms."""
 CALM = 3
 """With `once`: looks in a row, an idle time apart, that must find nothing to do."""
+STILL = 5.0
+"""Seconds after which a replay that lets nothing go is taken to wait for something else: a person who must decide on a
+later message of a child that may have arrived, say."""
 
 
 class Hub:
@@ -75,6 +79,7 @@ class Hub:
         self.notify = notify
         self.reads = self.sends = True
         self._open = True
+        self._runs: dict[int, tuple[Mapping[str, int], float]] = {}
 
     def stop(self) -> None:
         """End cleanly: what is in hand is finished, the rest is given back. May be called from a signal handler."""
@@ -152,13 +157,19 @@ class Hub:
         return not self._replays() and store.is_idle([one.name for one in self.sources], targets)
 
     def _replays(self) -> bool:
-        """Whether replays have more to let go that nobody must decide on first."""
+        """Whether replays have more to let go that waits for nothing and nobody."""
         going = [one for one in self.flow.store.runs() if one.goes_by(self.flow.mapping)]
-        return any(
-            "frozen" in one.items
-            and (one.state == "running" or (one.state == "canary" and "released" not in one.items))
-            for one in going
-        )
+        return any(list(map(self._goes_on, going)))  # all are looked at
+
+    def _goes_on(self, run: Run) -> bool:
+        now = monotonic()
+        items, since = self._runs.get(run.id, (None, now))
+        if items != run.items:
+            since = now
+        self._runs[run.id] = run.items, since
+        if "frozen" not in run.items or (run.state != "running" and (run.state != "canary" or "released" in run.items)):
+            return False
+        return run.rate is not None or now - since < STILL
 
     def _end(self, deliverers: list[Deliverer]) -> None:
         """Leave nothing behind that others would have to wait for."""
