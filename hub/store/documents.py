@@ -50,6 +50,9 @@ class About(msgspec.Struct, array_like=True):
     parts: list[_Part] = msgspec.field(default_factory=list)
 
 
+_decoder = msgspec.msgpack.Decoder(About)
+
+
 class _Chunks:
     """Chunks on their way into the store, several in one statement while they are small."""
 
@@ -163,7 +166,7 @@ class Documents(Shelf):
         return whole
 
     def _about(self, document: int, sealed: bytes) -> About:
-        return msgspec.msgpack.decode(self.ring.open(sealed, about_bound(document)), type=About)
+        return _decoder.decode(self.ring.open(sealed, about_bound(document)))
 
     def _opener(self, document: int, part: int, sizes: list[int]) -> Any:
         def chunk(ordinal: int) -> bytes:

@@ -38,6 +38,7 @@ class _Row(msgspec.Struct, array_like=True):
 
 
 _Rows = dict[int, _Row]
+_decoder = msgspec.msgpack.Decoder(_Row)
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -114,7 +115,7 @@ class Telling(Line):
         return rows
 
     def _row(self, target: int, row: Any) -> _Row:
-        made = msgspec.msgpack.decode(self.ring.open(row.sealed, told_bound(target, row.key)), type=_Row)
+        made = _decoder.decode(self.ring.open(row.sealed, told_bound(target, row.key)))
         made.message = row.number
         return made
 

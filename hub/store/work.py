@@ -82,6 +82,9 @@ class _About(msgspec.Struct, array_like=True):
     told: list[list[Told]] = []
 
 
+_decoder = msgspec.msgpack.Decoder(_About)
+
+
 class _Found(NamedTuple):
     """What a claim locked. whole: parcels whose messages are all here; their bytes are sent again."""
 
@@ -194,7 +197,7 @@ class Working(Telling):
 
     def _open(self, target: str, row: Any) -> Parcel:
         data = self.ring.open(row.sealed, parcel_bound(row.key))
-        about = msgspec.msgpack.decode(self.ring.open(row.about, beside_bound(row.key)), type=_About)
+        about = _decoder.decode(self.ring.open(row.about, beside_bound(row.key)))
         numbers = json.loads(row.numbers)
         beside = row.token, row.number, about.accounts, row.mapping, about.told
         return Parcel(row.key, target, numbers, data, row.suffix, about.head, *beside)

@@ -34,6 +34,9 @@ class _Granted(msgspec.Struct):
     expires_in: float | str = 0
 
 
+_decoder = msgspec.json.Decoder(_Granted)
+
+
 class Auth:
     """The Authorization header of one connection."""
 
@@ -73,7 +76,7 @@ class Auth:
         if status != 200:
             raise Unavailable(f"{self._place}: we are given no token ({_said(status, body)})", whole=True)
         try:
-            granted = msgspec.json.decode(body, type=_Granted)
+            granted = _decoder.decode(body)
             lasts = float(granted.expires_in)
         except (msgspec.DecodeError, ValueError):
             raise Unavailable(f"{self._place}: the answer to our asking for a token is none", whole=True) from None
