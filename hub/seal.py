@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 import tomllib
 from collections.abc import Mapping
-from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,8 +47,7 @@ class Keyring:
                 raise DeclarationError(f"a key is {KEY} bytes in base64: make one with 'ics-hub keys new'", place=name)
         if any(not 0 < len(name.encode()) < 256 for name in held):
             raise DeclarationError("a key's name has 1 to 255 bytes", place="keys")
-        block = naming.ljust(sha256().block_size, b"\0")
-        self._inner, self._outer = (sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
+        self._naming = hmac.new(naming, digestmod="sha256")
         self._ciphers = {name.encode(): AESGCM(key) for name, key in held.items()}
         self.current = current
         label = current.encode()
@@ -121,17 +120,13 @@ class Keyring:
         return bytes(sealed[1 : 1 + sealed[0]]).decode("utf-8", "replace") if sealed else ""
 
     def name(self, *parts: bytes | str | int) -> bytes:
-        """An id of ours, 16 bytes, from parts that may identify a person; different parts never run together.
-
-        It is an HMAC-SHA-256 (RFC 2104). Every record needs some, so the two halves that the key is in are ready.
-        """
+        """An id of ours, 16 bytes, from parts that may identify a person; different parts never run together."""
         told = b""
         for part in parts:
             data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
             told += len(data).to_bytes(4, "big") + data
-        inner, made = self._inner.copy(), self._outer.copy()
-        inner.update(told)
-        made.update(inner.digest())
+        made = self._naming.copy()
+        made.update(told)
         return made.digest()[:NAME]
 
 

@@ -27,6 +27,8 @@ PACKET = 1 << 16
 """Bytes of messages that go together. A message that is too long for the socket is left to the sweep."""
 ROOM = 1 << 20
 """Bytes that may be on their way from one to the other, if the system gives as much."""
+PATIENCE = 5.0
+"""Seconds in which the other process is to take that nothing more comes."""
 KILLED = 3
 """Exit code of a half that ended because the other one was killed."""
 END = b"\xc0"
@@ -49,8 +51,8 @@ class Sending:
             for some in _packets(messages):
                 try:
                     self._wire.send(msgspec.msgpack.encode(some))
-                except OSError:  # it is full, or the other process is gone
-                    break
+                except OSError:  # it is full, or these are too long, or the other process is gone
+                    continue
                 taken += len(some)
             self.counts.taken += taken
             self.counts.confirmed += taken
@@ -75,9 +77,11 @@ class Sending:
     def close(self) -> None:
         """Tell the other process that nothing more comes."""
         with self._lock, contextlib.suppress(OSError):
-            self._wire.setblocking(True)
-            self._wire.send(END)
-            self._wire.close()
+            self._wire.settimeout(PATIENCE)
+            try:
+                self._wire.send(END)
+            finally:
+                self._wire.close()
 
 
 def _packets(messages: Sequence[Message]) -> Iterator[list[Message]]:

@@ -241,10 +241,11 @@ class Database:
             while not mine.done:
                 group = [self._asked.popleft() for _ in range(min(len(self._asked), TOGETHER))]
                 self._carry_out([one for one in group if one.process == mine.process])  # not what a fork took along
-        if isinstance(mine.error, self.driver.error):
-            raise self.down(mine.error) from None
-        if mine.error is not None:
-            raise mine.error
+        error = mine.error.error if isinstance(mine.error, _Cut) else mine.error
+        if isinstance(error, self.driver.error):
+            raise self.down(error) from None
+        if error is not None:
+            raise error
         return mine.result, mine.count
 
     def _carry_out(self, group: list[_Asked]) -> None:
