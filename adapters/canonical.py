@@ -65,4 +65,5 @@ adapter = Adapter(
     schemas={"record": Schema((), bare=True, nulls=True)},
     suffix=".jsonl",
     line=line,
+    ours=True,
 )

@@ -142,9 +142,11 @@ class Adapter:
     the published schema, each as a RecordError, for `--strict`; None: nothing published. shared: parts of the record
     that become one thing at the receiver whoever sent them, and replace what is there: they go out as all sources told
     them. local(tables): the adapter of a council's own form, from the tables (file, bytes) that its overlays have
-    (`NAME/*.csv`); None: there is one form. blank: of a form that people fill in, the names at the top of its trees
-    that are never filled in beforehand; where the others came from `write` takes from `head["Beforehand"]`, a tree of
-    the same shape with source and day, on two lines, in the place of each text. None: this is no such form.
+    (`NAME/*.csv`); None: there is one form. line(theirs): the bytes of a record in a document of which every record is
+    written by itself; None: it is not such a format. ours: such a line is the record itself as the hub has it in JSON.
+    blank: of a form that people fill in, the names at the top of its trees that are never filled in beforehand; where
+    the others came from `write` takes from `head["Beforehand"]`, a tree of the same shape with source and day, on two
+    lines, in the place of each text. None: this is no such form.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Adapter:
     limit: int | None = None
     shared: tuple[str, ...] = ()
     line: Callable[[Theirs], bytes] | None = None
+    ours: bool = False
     stretches: Callable[[Document], Iterator[Stretch]] | None = None
     head: Callable[[str, str], Tree] = lambda as_of, edition: {}
     normal: Callable[[Tree], Tree] = lambda tree: tree

@@ -7,16 +7,21 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from adapters import canonical
 from hub import adapter as adapters
-from hub.adapter import Adapter, Schema, Theirs, Tree
+from hub.adapter import Adapter, Schema, Theirs, Token, Tree
 from hub.errors import DeclarationError, RecordError
-from hub.mapping import laws
+from hub.mapping import Mapping, laws, load
+from hub.mapping.generate import Records
+from hub.model import ChildRecord, Extra, encode, to_tree
 from hub.translate import Report, translate
+from hub.translate.run import Run
 from hub.wire import Document
 
 CENSUS = "cin_census/fake_CIN_data.xml"
@@ -257,6 +262,32 @@ def test_a_record_that_the_format_cannot_hold_is_refused_and_the_others_flow(sam
     assert len((tmp_path / "x.txt").read_text("utf-8").splitlines()) == 6
     halted = translate(document, "cin_census", "tests.test_translate", io.BytesIO())
     assert halted.stopped is not None
+
+
+def test_a_line_of_ours_is_that_of_the_records_tree() -> None:
+    rng = Random(7)
+    for name in ("cin_census", "fhir_r4", "dfe_csc_api"):  # bare numbers in extras come with the last two
+        mapping = next(iter(load(name).values()))
+        assert isinstance(mapping, Mapping)
+        made = Records(mapping.plan(), rng)
+        for record in (made.one(name) for _ in range(30)):
+            assert encode(record) + b"\n" == canonical.line(Theirs("record", "", to_tree(record)))
+    record = ChildRecord(extras={"council": Extra(rest={"Count": Token("20")})})
+    assert encode(record) + b"\n" == canonical.line(Theirs("record", "", to_tree(record)))
+
+
+def test_a_text_that_no_json_may_hold_refuses_its_record_by_name(tmp_path: Path) -> None:
+    line = b'{"source":{"link":"a","id":"%d"},"person":{"ethnicity":"%s"}}\n'
+    broken = [Theirs("record", "2", {"person": {"names": [{"family": "a\ud800"}]}}, place="line 2")]
+    good = list(canonical.read(Document.of("x.jsonl", line % (1, b"WBRI"))))
+    source = replace(canonical.adapter, read=lambda document: iter([*good, *broken]))
+    run, report = Run(source, canonical.adapter, (), False, ""), Report("x", "x", "x")
+    assert run.next(good[0], report) is not None
+    made = run.next(broken[0], report)
+    assert made is not None
+    assert not made.line
+    with pytest.raises(RecordError, match="half a character"):
+        list(canonical.write([made], {}))
 
 
 # The report

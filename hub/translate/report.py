@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from msgspec import UNSET
 
 from hub.errors import RecordError
 from hub.mapping import Finding
+from hub.mapping.code import Code, Lines
 from hub.model import ChildRecord, Part, fields
 
 K = TypeVar("K")
@@ -104,7 +104,7 @@ class Report:
         """Count one record that is written; whether it has extras anywhere."""
         self.written += 1
         _sum(self.account, account)
-        return _count(record, "", self.totals)
+        return _counter()(record, self.totals)
 
     def include(self, other: Report) -> None:
         """Count the records of a later stretch of the document too."""
@@ -162,41 +162,43 @@ def group(causes: dict[tuple[str, str, str], Cause], error: RecordError, place: 
     found.add(": ".join(part for part in (file, error.place or place) if part))
 
 
-_Below = tuple[Callable[[Part], tuple[Any, ...]], tuple[tuple[str, str, bool], ...]]
+_Count = Callable[[Part, dict[str, int]], bool]
 
 
 @cache
-def _below(cls: type[Part], prefix: str) -> _Below | None:
-    """Of a struct, what takes its extras and all parts below it at once, the last of them twice; and of each of these
-    the path ("" of extras), the prefix of what is below, and whether it is a list. None: it has neither."""
-    found = {"extras": ("", "", False)} if "extras" in cls.__struct_fields__ else {}
+def _counter() -> _Count:
+    """A function that adds to the totals what a record has in its lists, by path, and says whether it has extras
+    anywhere; generated, since every record of a document goes through it."""
+    code = Code({"U": UNSET})
+    found = _counting(ChildRecord, "", code)
+    assert found is not None, "a record has lists"
+    return found
+
+
+def _counting(cls: type[Part], prefix: str, code: Code) -> _Count | None:
+    """The same of one part; None of one that has neither lists nor extras."""
+    out = Lines()
+    if "extras" in cls.__struct_fields__:
+        out.add("if o.extras is not U and o.extras: e = True")
     for one in fields(cls):
-        if one.part is not None:
-            path, listed = prefix + one.name, one.shape == "list"
-            found[one.name] = (path, path + ("[]." if listed else "."), listed)
-    return (attrgetter(*found, [*found][-1]), tuple(found.values())) if found else None
-
-
-def _count(part: Part, prefix: str, totals: dict[str, int]) -> bool:
-    plan = _below(type(part), prefix)
-    if plan is None:
-        return False
-    has_extras = False
-    for value, spec in zip(plan[0](part), plan[1], strict=False):
-        if value is UNSET or not value:
+        if one.part is None:
             continue
-        path, inner, listed = spec
-        if not path:
-            has_extras = True
-        elif listed:
-            stubs = 0
-            for item in value:
-                stubs += item.stub is True
-                has_extras = _count(item, inner, totals) or has_extras
-            totals[path] = totals.get(path, 0) + len(value) - stubs
-        else:
-            has_extras = _count(value, inner, totals) or has_extras
-    return has_extras
+        path, listed = prefix + one.name, one.shape == "list"
+        below = _counting(one.part, path + ("[]." if listed else "."), code)
+        call = f"if {code.name(below, 'c')}(v, t): e = True" if below is not None else ""
+        if listed:
+            with out.block(f"if (L := o.{one.name}) is not U and L:"):
+                out.add("n = len(L)")
+                with out.block("for v in L:"):
+                    out.add("if v.stub is True: n -= 1", *filter(None, [call]))
+                out.add(f"t[{path!r}] = t.get({path!r}, 0) + n")
+        elif call:
+            with out.block(f"if (v := o.{one.name}) is not U and v:"):
+                out.add(call)
+    if not out.lines:
+        return None
+    lines = ["    e = False", *out.lines, "    return e"]
+    return code.build("count(o, t)", lines, f"<counting of {cls.__name__}>")[1]
 
 
 __all__ = ["Cause", "Report", "group"]

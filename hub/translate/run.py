@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hub.adapter import Adapter, Theirs, Tree
 from hub.errors import DeclarationError, RecordError, fault
 from hub.mapping import AnyMapping, Created, Inward, Mapping, account, load, writer
 from hub.mapping.bind import leaf_rows
-from hub.model import ChildRecord
+from hub.model import ChildRecord, encode
 from hub.translate.report import Report
 from hub.wire import Document
 
@@ -85,7 +86,7 @@ class Run:
             mapping = self._reader(one)
             read = mapping.inward(one, self.source.name)
             self._once(read.record, mapping)
-            target, made = self._write(one.kind, read.record)
+            target, made, line = self._write(one.kind, read.record)
         except RecordError as error:
             report.refuse(error, place)
             return None
@@ -96,7 +97,7 @@ class Run:
         if not self.begun:
             self.head, self.begun = self._head(one.head, read.record), True
         edition = self._edition(read.record)
-        return Theirs(target.kind, name, made.tree, self.head, edition, place, source=self.source.name)
+        return Theirs(target.kind, name, made.tree, self.head, edition, place, source=self.source.name, line=line)
 
     def _reader(self, one: Theirs) -> AnyMapping:
         found = self.inward.get(one.kind)
@@ -104,9 +105,12 @@ class Run:
             raise RecordError("no mapping reads this kind of record", place=one.place)
         return found
 
-    def _write(self, kind: str, record: ChildRecord) -> tuple[AnyMapping, Created]:
+    def _write(self, kind: str, record: ChildRecord) -> tuple[AnyMapping, Created, bytes]:
         target = writer(self.outward, record, kind if self.target is self.source else "")
-        return target, target.create(record, edition=self.edition, strict=self.strict)
+        if self.target.ours:
+            with suppress(Exception):  # what no JSON may hold is found again below, and named
+                return target, Created({}, {}, []), encode(record) + b"\n"
+        return target, target.create(record, edition=self.edition, strict=self.strict), b""
 
     def _once(self, record: ChildRecord, mapping: AnyMapping) -> None:
         """Refuse a second record of one id: nobody could choose between the two."""

@@ -131,7 +131,7 @@ class Sharing:
 
     def _lined(self, one: Theirs) -> Theirs:
         """A record to be written, with its line instead of its tree if the format has such."""
-        if self.run.target.line is not None:
+        if self.run.target.line is not None and not one.line:
             with suppress(RecordError):  # whoever writes the document meets it again, and sees which record it was
                 one.line, one.tree = self.run.target.line(one), {}
         return one
