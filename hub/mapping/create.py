@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from msgspec import UNSET
 
 from hub.adapter import Token
+from hub.code import Code, Lines
 from hub.mapping import copies, filling, placing, spelling, writing
 from hub.mapping.bind import Plan, Row, Scope, Way
-from hub.mapping.code import Code, Lines
 from hub.mapping.ours import Ours, OurStep
 from hub.mapping.outline import Outline, outline
 from hub.mapping.reading import MINTED

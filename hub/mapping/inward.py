@@ -9,9 +9,9 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from hub.adapter import Token
+from hub.code import Code, Lines
 from hub.mapping import claims, copies, reading, taking
 from hub.mapping.bind import Plan, Row, Scope
-from hub.mapping.code import Code, Lines
 from hub.mapping.ours import Ours, put
 from hub.mapping.rows import Rows, descend, drop, is_fast, settle_tests, there
 from hub.mapping.theirs import MISS, Theirs

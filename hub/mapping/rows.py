@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hub.code import Code, Lines
 from hub.mapping.bind import Row, Scope, Way
-from hub.mapping.code import Code, Lines
 from hub.mapping.ours import Made, Ours, OurStep
 from hub.mapping.path import Path
 from hub.mapping.theirs import MISS

@@ -34,6 +34,7 @@ from hub.model.casework import (
 )
 from hub.model.codelist import OPEN_PREFIXES, Code, code_list, code_lists, code_rows, is_code
 from hub.model.conditions import CONDITIONS, Condition
+from hub.model.digest import digest
 from hub.model.family import Family, RelatedPerson, Relationship
 from hub.model.leaf import Date, DateTime, Decimal, Extra, Item, Leaf, Maybe, Part, PartialDate
 from hub.model.merge import merge
@@ -69,7 +70,6 @@ from hub.model.tree import (
     check_codes,
     decode,
     decode_all,
-    digest,
     encode,
     from_tree,
     to_tree,

@@ -1,14 +1,11 @@
-"""The record as bytes, as plain JSON values, and as a digest; and what the types alone cannot check."""
+"""The record as bytes and as plain JSON values; and what the types alone cannot check."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from copy import copy
 from datetime import date, datetime
-from functools import cache
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -16,8 +13,8 @@ from msgspec import UNSET
 from hub.errors import RecordError
 from hub.model.codelist import is_code
 from hub.model.leaf import Part
-from hub.model.record import ChildRecord, Source
-from hub.model.shape import Field, compounds, fields, references
+from hub.model.record import ChildRecord
+from hub.model.shape import Field, compounds, fields
 
 MINTED = "hub-"
 """How an id begins that the hub minted because the source has none."""
@@ -158,78 +155,3 @@ def _exists(field: Field, value: str) -> bool:
     except ValueError:
         return False
     return not (field.value in ("datetime", "decimal") and value.endswith("\n"))
-
-
-def digest(record: ChildRecord) -> str:
-    """A blake2b digest, in hex, of what the record says: equal records have equal digests.
-
-    Left out: extras, the moment the source speaks of, ids the hub minted (a reference to such an item counts as its
-    position) and the order of `source.partial`. Link and id count.
-    """
-    minted: dict[tuple[str, str], str] = {}
-    references: list[tuple[Part, str, str]] = []
-    bare: ChildRecord = _bare(_telling(ChildRecord, ""), record, "", minted, references)
-    for holder, name, target in references if minted else ():
-        named = getattr(holder, name)
-        setattr(holder, name, minted.get((target, named), named))
-    if isinstance(bare.source, Source):
-        source = bare.source = copy(bare.source)
-        source.as_of = UNSET
-        if source.partial:
-            source.partial = sorted(source.partial)
-    return blake2b(_encoder.encode(bare), digest_size=32).hexdigest()
-
-
-class _Telling(NamedTuple):
-    """What a digest looks at in a struct. parts: by field, where it leaves something out; lists: by field, with their
-    path; extras: it may have some; refers: the fields that hold the id of an item, with its list.
-    """
-
-    parts: tuple[tuple[str, _Telling], ...]
-    lists: tuple[tuple[str, str, _Telling], ...]
-    extras: bool
-    refers: tuple[tuple[str, str], ...]
-
-
-@cache
-def _telling(cls: type[Part], prefix: str) -> _Telling:
-    parts, lists = [], []
-    for field in fields(cls):
-        path = prefix + field.name
-        if field.part is not None and field.shape == "list":
-            lists.append((field.name, path, _telling(field.part, f"{path}[].")))
-        elif field.part is not None:
-            parts.append((field.name, _telling(field.part, f"{path}.")))
-    parts = [(name, below) for name, below in parts if any(below)]
-    return _Telling(tuple(parts), tuple(lists), "extras" in cls.__struct_fields__, references(cls))
-
-
-def _bare(
-    telling: _Telling, part: Any, at: str, minted: dict[tuple[str, str], str], found: list[tuple[Part, str, str]]
-) -> Any:
-    """A copy of a part and of all below, without what a digest leaves out. minted: gets where every item with a minted
-    id stands; found: every reference to an item."""
-    part = part.__copy__()
-    if telling.extras:
-        part.extras = UNSET
-    for name, target in telling.refers:
-        if getattr(part, name) is not UNSET:
-            found.append((part, name, target))
-    for name, below in telling.parts:
-        value = getattr(part, name)
-        if value:
-            setattr(part, name, _bare(below, value, at, minted, found))
-    for name, path, below in telling.lists:
-        value = getattr(part, name)
-        if not value:
-            continue
-        items = []
-        for place, item in enumerate(value):
-            one = _bare(below, item, f"{at}{place}.", minted, found)
-            own = one.id
-            if own.__class__ is str and own.startswith(MINTED):
-                minted[path, own] = f"{MINTED}{at}{place}"
-                one.id = UNSET
-            items.append(one)
-        setattr(part, name, items)
-    return part

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET
 
+from hub.code import Code, Lines
 from hub.errors import RecordError
 from hub.mapping import Finding
-from hub.mapping.code import Code, Lines
 from hub.model import ChildRecord, Part, fields
 
 K = TypeVar("K")
