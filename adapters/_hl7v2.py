@@ -24,8 +24,10 @@ LARGEST = 64 << 20
 MOST = 20_000
 """Most segments of a message."""
 
-_ENDS = re.compile(rb"[\r\n\x0b\x1c]+")
+_ENDS = bytes.maketrans(b"\n\x0b\x1c", b"\r\r\r")
+"""What ends a segment, or frames a message, as the one byte that should."""
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
+_USUAL = frozenset(["EVN", "PID", "PD1", "NK1", "PV1", "PV2", "MRG", "ROL", "AL1", "DG1", "OBX", "ZPI"])
 _ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
 _CHARSETS = {
     **dict.fromkeys(("", "ASCII", "UNICODE", "UNICODE UTF-8", "UTF-8", "UTF8"), "utf-8"),
@@ -125,7 +127,7 @@ def _lines(stream: BinaryIO, file: str) -> Iterator[bytes]:
             if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise RecordError("it is in 16-bit characters (UTF-16), which HL7 v2 over bytes is not", file=file)
             chunk = chunk.removeprefix(b"\xef\xbb\xbf")
-        first, *others = _ENDS.split(chunk)
+        first, *others = chunk.translate(_ENDS).split(b"\r")
         rest.append(first)
         size += len(first)
         if others:
@@ -251,7 +253,7 @@ def _segments(texts: list[str], marks: Marks) -> list[tuple[str, str]]:
     found = [("MSH", texts[0][3:])]
     for n, text in enumerate(texts[1:], 2):
         name, sign, rest = text[:3], text[3:4], text[4:]
-        if not _SEGMENT.fullmatch(name) or sign not in ("", marks.field):
+        if (name not in _USUAL and not _SEGMENT.fullmatch(name)) or (sign and sign != marks.field):
             raise RecordError("a line that is no segment", place=f"segment {n}")
         found.append((name, rest))
     return found

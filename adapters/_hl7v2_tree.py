@@ -19,7 +19,8 @@ from hub.errors import RecordError
 KNOWN = ("MSH", "EVN", "PID", "PD1", "NK1", "MRG")
 """The segments that may be taken apart, in the order of a message."""
 _NONE = '""'
-_NUMBERS = tuple(map(str, range(1, 100)))
+_MANY_NUMBERS = 100
+_NUMBERS = tuple(map(str, range(1, _MANY_NUMBERS)))
 _PLACES = {name: n for n, name in enumerate(_NUMBERS, 1)}
 _OWN = {"of", "checked", "status", "from"}
 """What the adapter says of a number, or of a telephone number."""
@@ -62,9 +63,12 @@ FIELDS: dict[str, dict[int, Kind]] = {
 """By segment and number. HL7 v2.4 chapter 3; later versions have the same places."""
 _NOBODY = {"2": {"1": {"1": None}}}
 """What an NK1 says, but for its number, where there is no relative; among others it is not one of them."""
-_PHONES = {"PID": (13, 14), "NK1": (5, 6)}
+_PHONES = {"PID": ("13", "14"), "NK1": ("5", "6")}
 NUMBERS: dict[str, dict[int, Kind]] = {"EVN": {2: _ONE}, "PID": {3: _CX}, "MRG": {1: _CX}}
 """The same of a message that only says which numbers are whose."""
+_KINDS: tuple[dict[str, dict[str, Kind]], ...] = tuple(
+    {name: {str(n): kind for n, kind in kinds.items()} for name, kinds in told.items()} for told in (FIELDS, NUMBERS)
+)
 
 
 def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: bool) -> Iterator[Tree | RecordError]:
@@ -123,18 +127,22 @@ def _named(tree: Tree, message: Message, merges: bool, renumbers: bool) -> list[
 
 def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
     """A segment's fields by number. only: no more than its numbers is taken apart."""
-    kinds = (NUMBERS if only else FIELDS).get(name, {})
+    keyed = zip(_NUMBERS if len(fields) <= _MANY_NUMBERS else map(str, count(1)), fields[1:], strict=False)
+    kinds = _KINDS[only].get(name)
+    if kinds is None:
+        return {key: text for key, text in keyed if text}
     tree: Tree = {}
-    for n, text in enumerate(fields):
-        if text and n:
-            kind = kinds.get(n)
+    for key, text in keyed:
+        if text:
+            kind = kinds.get(key)
             if kind is None:
-                tree[str(n)] = text
+                tree[key] = text
             else:
-                _field(tree, str(n), kind, text, marks)
+                _field(tree, key, kind, text, marks)
     for n in _PHONES.get(name, ()) if not only else ():
-        for one in tree.get(str(n)) or ():
-            _join(one)
+        for one in tree.get(n) or ():
+            if "1" not in one or "3" in one:
+                _join(one)
     if name == "PID":
         numbers.mark(tree.get("3"))
         if not only:
@@ -148,21 +156,22 @@ def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
 
 def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
     """A field's repetitions; where the type does not repeat, further ones stay as text."""
+    parts, many, plain = kind
     if text.isalnum():  # no separator is: one text, as most fields are
-        alone: Any = text if kind.plain else {"1": {"1": text} if "1" in kind.parts else text}
-        tree[n] = [alone] if kind.many else alone
+        alone: Any = text if plain else {"1": {"1": text} if "1" in parts else text}
+        tree[n] = [alone] if many else alone
         return
-    if kind.plain:
+    if plain:
         found: list[Any] = [_said(one, marks) for one in text.split(marks.repeat)]
     elif marks.repeat in text:
-        found = [_components(one, kind.parts, marks) for one in text.split(marks.repeat)]
+        found = [_components(one, parts, marks) for one in text.split(marks.repeat)]
     else:
-        found = [_components(text, kind.parts, marks)]
+        found = [_components(text, parts, marks)]
     while found and not found[-1] and found[-1] is not None:
         found.pop()
     if not found:
         return
-    if kind.many:
+    if many:
         is_none = _NONE in text and len(found) == 1 and found[0] in (None, {"1": None}, {"1": {"1": None}})
         tree[n] = None if is_none else found
     else:
@@ -175,11 +184,8 @@ def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
 def _components(text: str, parts: frozenset[str], marks: Marks) -> Tree:
     """A repetition's components by number; those with parts, declared or not, as parts by number."""
     texts = text.split(marks.component)
-    numbered = zip(_NUMBERS if len(texts) <= len(_NUMBERS) else map(str, count(1)), texts, strict=False)
-    tree: Tree = {}
-    for n, one in numbered:
-        if one:
-            tree[n] = one
+    numbered = zip(_NUMBERS if len(texts) < _MANY_NUMBERS else map(str, count(1)), texts, strict=False)
+    tree: Tree = {n: one for n, one in numbered if one}
     if marks.part in text:
         for n in [*tree]:
             if n in parts or marks.part in tree[n]:

@@ -121,12 +121,9 @@ class Keyring:
 
     def name(self, *parts: bytes | str | int) -> bytes:
         """An id of ours, 16 bytes, from parts that may identify a person; different parts never run together."""
-        told = b""
-        for part in parts:
-            data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-            told += len(data).to_bytes(4, "big") + data
+        said = [one if one.__class__ is bytes else str(one).encode("utf-8", "surrogatepass") for one in parts]
         made = self._naming.copy()
-        made.update(told)
+        made.update(b"".join([b"%b%b" % (len(one).to_bytes(4, "big"), one) for one in said]))
         return made.digest()[:NAME]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from hub.adapter import Token
 
+_PLAIN = frozenset([str, type(None)])
+
 
 class Holes(dict[str, Any]):
     """What is left of a list of theirs from which items were taken: by index, as text."""
@@ -24,9 +26,10 @@ def pack(value: Any) -> Any:
         return {"=": str(value)}
     if kind is dict or kind is Holes:
         packed = {**value}
-        for name, one in value.items():
-            if one.__class__ is not str and one is not None:
-                packed[name] = pack(one)
+        if not _PLAIN.issuperset(map(type, value.values())):
+            for name, one in value.items():
+                if one.__class__ is not str and one is not None:
+                    packed[name] = pack(one)
         if kind is Holes:
             return {"[]": packed}
         return {"=": packed} if len(packed) == 1 and ("=" in packed or "[]" in packed) else packed

@@ -103,7 +103,7 @@ class Receiver:
 
     def _read_all(self, found: Iterable[tuple[Unread, Document]]) -> bool:
         """Read kept documents in order, small ones together; whether anything was taken."""
-        worked, batches = False, list[Batch]()
+        worked, batches, count = False, list[Batch](), 0
         source = Source(self.link, self.flow.store.identity(self.link.name), self.flow.ring)
         for unread, document in found:
             if self.flow.breaking:
@@ -113,13 +113,14 @@ class Receiver:
                 records, error = next(_batches(read(source, document, unread.document, at)))
                 if error or len(records) < BATCH:
                     batches.append(Batch(unread.document, at, records, True, _stopped(error)))
-                    if sum(len(one.records) for one in batches) >= BATCH or len(batches) >= BATCH:
+                    count += len(records)
+                    if count >= BATCH or len(batches) >= BATCH:
                         self._take(batches)
-                        batches, worked = [], True
+                        worked, batches, count = True, [], 0
                     continue
             if batches:
                 self._take(batches)
-                batches = []
+                batches, count = [], 0
             self._read(source, unread, document)
             worked = True
         if batches:
