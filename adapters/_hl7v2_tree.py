@@ -300,9 +300,9 @@ def _cell(value: Any, marks: Marks) -> str:
         return _NONE
     if isinstance(value, str):
         return escape(value, marks) if marks.breaking.search(value) else value
-    if isinstance(value, dict) or len(value) == 1:
-        return _joined(value if isinstance(value, dict) else value[0], marks)
-    return marks.repeat.join([_joined(one, marks) for one in value])
+    if isinstance(value, dict):
+        return _joined(value, marks)
+    return _joined(value[0], marks) if len(value) == 1 else marks.repeat.join([_joined(one, marks) for one in value])
 
 
 def _joined(value: Any, marks: Marks, sign: str = "") -> str:
@@ -323,8 +323,10 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
             continue
         if below.__class__ is dict and len(below) == 1 and "1" in below:
             below = below["1"]  # the first part alone
-        is_plain = below.__class__ is str and (below.isalnum() or marks.special.search(below) is None)
-        text = below if is_plain else _joined(below, marks, marks.part)
+        if below.__class__ is str:
+            text = below if below.isalnum() or not marks.special.search(below) else escape(below, marks)
+        else:
+            text = _joined(below, marks, marks.part)
         if text:
             if n > len(cells):
                 cells += [""] * (n - len(cells))
