@@ -53,7 +53,7 @@ class Mapping:
         self.rules = [withhold.rule(spec, declaration.groups) for spec in declaration.conditions]
         self._plans: dict[str, Plan] = {}
         self.source: dict[str, tuple[str, str]] = {}
-        """By edition: the Python that reads and the Python that writes."""
+        """By edition, once it is compiled (`plan`): the Python that reads and the Python that writes."""
 
     @property
     def edition(self) -> str:
@@ -204,7 +204,8 @@ def adapted(name: str, overlays: Iterable[Path] = ()) -> Adapter:
 def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, AnyMapping]:
     """An adapter's mappings by the kind they read, overlays merged, every declaration checked.
 
-    An adapter without mapping files reads and writes the record itself.
+    What a council adds is compiled at once, for every edition, so that its faults are said now; what is shipped when it
+    is first needed. An adapter without mapping files reads and writes the record itself.
     """
     folders = tuple(overlays)
     found = adapted(adapter, folders) if isinstance(adapter, str) else adapter
@@ -212,11 +213,12 @@ def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, Any
     if not declared:
         return {kind: Identity(found) for kind in found.schemas} or {"record": Identity(found)}
     made: dict[str, AnyMapping] = {}
+    is_own = bool(folders) or found.name not in adapters.shipped()
     for one in declared:
         if one.theirs in made:
             raise DeclarationError(f"two mappings read the kind {one.theirs!r}", file=one.file)
         mapping = Mapping(found, one, folders)
-        for edition in found.editions:
+        for edition in found.editions if is_own else ():
             mapping.plan(edition)
         made[one.theirs] = mapping
     return made
