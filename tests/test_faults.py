@@ -396,12 +396,15 @@ def test_what_persons_did_is_read_from_their_log() -> None:
 
 
 def test_nothing_is_lost_doubled_or_overtaken_on_postgresql_and_rabbitmq(postgres: Postgres, rabbit: Rabbit) -> None:
-    plan = Plan(20, 15, longest=25, each=1, pauses=1, brokers=1, databases=1, cuts=2, workers=2)
-    report = Driver(plan, rabbit=rabbit, postgres=postgres).run()
-    assert not report.verdict.faults, str(report)
-    assert not report.notes, str(report)
-    assert min(report.hits["broker killed"], report.hits["database killed"]) > 0, str(report)
-    assert acted(report) > 0, str(report)
+    for seed in (20, 21):  # where the machine is busy, a run may be over before all of it came to pass
+        plan = Plan(seed, 15, longest=25, each=1, pauses=1, brokers=1, databases=1, cuts=2, workers=2)
+        report = Driver(plan, rabbit=rabbit, postgres=postgres).run()
+        assert not report.verdict.faults, str(report)
+        assert not report.notes, str(report)
+        came = min(report.hits["broker killed"], report.hits["database killed"], acted(report))
+        if came:
+            break
+    assert came > 0, str(report)
 
 
 @pytest.mark.parametrize("pair", [False, True])
