@@ -27,7 +27,6 @@ MOST = 20_000
 _ENDS = bytes.maketrans(b"\n\x0b\x1c", b"\r\r\r")
 """What ends a segment, or frames a message, as the one byte that should."""
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
-_USUAL = frozenset(["EVN", "PID", "PD1", "NK1", "PV1", "PV2", "MRG", "ROL", "AL1", "DG1", "OBX", "ZPI"])
 _ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
 _CHARSETS = {
     **dict.fromkeys(("", "ASCII", "UNICODE", "UNICODE UTF-8", "UTF-8", "UTF8"), "utf-8"),
@@ -253,7 +252,7 @@ def _segments(texts: list[str], marks: Marks) -> list[tuple[str, str]]:
     found = [("MSH", texts[0][3:])]
     for n, text in enumerate(texts[1:], 2):
         name, sign, rest = text[:3], text[3:4], text[4:]
-        if (name not in _USUAL and not _SEGMENT.fullmatch(name)) or (sign and sign != marks.field):
+        if not _SEGMENT.fullmatch(name) or (sign and sign != marks.field):
             raise RecordError("a line that is no segment", place=f"segment {n}")
         found.append((name, rest))
     return found

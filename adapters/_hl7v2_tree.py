@@ -141,8 +141,7 @@ def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
                 _field(tree, key, kind, text, marks)
     for n in _PHONES.get(name, ()) if not only else ():
         for one in tree.get(n) or ():
-            if "1" not in one or "3" in one:
-                _join(one)
+            _join(one)
     if name == "PID":
         numbers.mark(tree.get("3"))
         if not only:

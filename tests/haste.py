@@ -19,7 +19,7 @@ from hub.pipeline.replay import Replayer
 
 LOOK = 0.2
 """Seconds between two looks of a hub, where it has half a second or one."""
-_MADE: dict[tuple[bytes, int, str], tuple[Any, tuple[str, str]]] = {}
+_MADE: dict[tuple[bytes, int, str], Any] = {}
 """By what is declared, whose schema (its plan holds it, so that no other has its id) and edition."""
 
 
@@ -33,8 +33,9 @@ def make() -> None:
 def prepare() -> None:
     """The same, and what is shipped is compiled at once: for a process that forks others."""
     make()
-    for name in shipped():
-        load(name)
+    for mapping in [one for name in shipped() for one in load(name).values() if isinstance(one, Mapping)]:
+        for edition in mapping.adapter.editions:
+            mapping.plan(edition)
 
 
 def _plan(self: Mapping, edition: str = "", *, compiled: Any = Mapping.plan) -> Any:
@@ -42,8 +43,8 @@ def _plan(self: Mapping, edition: str = "", *, compiled: Any = Mapping.plan) -> 
     if edition not in self._plans:
         key = pickle.dumps((self.declaration, self.tables)), id(self.schema), edition
         if key not in _MADE:
-            _MADE[key] = compiled(self, edition), self.source[edition]
-        self._plans[edition], self.source[edition] = _MADE[key]
+            _MADE[key] = compiled(self, edition)
+        self._plans[edition] = _MADE[key]
     return self._plans[edition]
 
 

@@ -24,9 +24,7 @@ def _mappings(adapter: str, overlays: Sequence[Path]) -> list[Mapping]:
 
 def source(adapter: str, overlays: Sequence[Path]) -> str:
     """The Python made from a mapping for its newest edition, reading then writing."""
-    mapping = _mappings(adapter, overlays)[0]
-    mapping.plan()
-    return "\n\n".join(mapping.source[mapping.edition])
+    return "\n\n".join(_mappings(adapter, overlays)[0].plan().source)
 
 
 def rows(adapter: str, overlays: Sequence[Path]) -> list[dict[str, str]]:

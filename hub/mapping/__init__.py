@@ -52,8 +52,6 @@ class Mapping:
         self.tables = declare.tables(declaration, overlays, code_list)
         self.rules = [withhold.rule(spec, declaration.groups) for spec in declaration.conditions]
         self._plans: dict[str, Plan] = {}
-        self.source: dict[str, tuple[str, str]] = {}
-        """By edition, once it is compiled (`plan`): the Python that reads and the Python that writes."""
 
     @property
     def edition(self) -> str:
@@ -68,7 +66,7 @@ class Mapping:
             found = self._plans.get(edition)
         if found is None:
             found = Plan(self.declaration, self.tables, self.schema, edition)
-            self.source[edition] = inward.compile_reading(found), create.compile_writing(found)
+            found.source = inward.compile_reading(found), create.compile_writing(found)
             self._plans[edition] = found
         return found
 

@@ -103,6 +103,8 @@ class Plan:
     def __init__(self, declaration: Declaration, tables: dict[str, Table], schema: Schema | None, edition: str) -> None:
         self.declaration, self.tables, self.schema, self.edition = declaration, tables, schema, edition
         self.bounds: Bounds = {name: table.at(edition) for name, table in tables.items()}
+        self.source = ("", "")
+        """The Python that reads and the Python that writes, once it is compiled."""
         self.root = Scope(self)
         self.scopes: dict[str, Scope] = {"": self.root}
         flat = lifted(declaration)
