@@ -7,6 +7,7 @@ Whatever of the record does not reach the target is counted by what became of it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -157,12 +158,21 @@ def lost(c: Counting, value: Any, path: str, what: str = WITHHELD) -> None:
         else:
             c.count(what, path)
     elif isinstance(value, msgspec.Struct):
-        for one in fields(value.__class__):
-            inner = getattr(value, one.name)
-            if inner is not UNSET and not (one.name in OWN and isinstance(value, Item)):
-                lost(c, inner, f"{path}.{one.name}", what)
+        for name, below in _below(value.__class__, path):
+            inner = getattr(value, name)
+            if inner.__class__ is str and below not in ENGINE:
+                c.count(what, below)
+            elif inner is not UNSET:
+                lost(c, inner, below, what)
     elif value is not UNSET and path not in ENGINE:
         c.count(what, path)
+
+
+@cache
+def _below(kind: type[msgspec.Struct], path: str) -> list[tuple[str, str]]:
+    """The fields of what stands at a path, each with its own; without those that the hub itself answers for."""
+    own = OWN if issubclass(kind, Item) else ()
+    return [(one.name, f"{path}.{one.name}") for one in fields(kind) if one.name not in own]
 
 
 def pick(c: Writing, ours: Ours, step: OurStep, items: Any) -> Any:
