@@ -158,7 +158,7 @@ def golden(mappings: collections.abc.Mapping[str, AnyMapping], read: list[Theirs
             mapping = mappings[one.kind]
             if isinstance(mapping, Identity):
                 continue
-            record, noted = mapping.inward(one)
+            record, noted, _ = mapping.inward(one)
         except RecordError as error:
             refused.append(error.as_dict() | {"place": error.place or getattr(one, "place", "")})
             continue

@@ -22,10 +22,11 @@ from hub.model import ChildRecord, code_list, from_tree, merge, merge3, to_tree
 
 
 class Inward(NamedTuple):
-    """A record read, and what was noticed."""
+    """A record read, and what was noticed. kept: a rest of theirs, in its extras."""
 
     record: ChildRecord
     findings: list[Finding]
+    kept: bool = False
 
 
 class Created(NamedTuple):
@@ -79,10 +80,10 @@ class Mapping:
         ids = echo.identities(self.plan(theirs.edition), known) if known is not None else None
         said = self._read(theirs, theirs.tree, link, park, ids)
         if known is None:
-            return Inward(said.record, said.findings)
+            return Inward(said.record, said.findings, said.kept)
         sent = self.create(known, link, edition=theirs.edition).tree
         base = self._read(theirs, sent, link, False, ids).record
-        return Inward(merge3(base, known, said.record), said.findings)
+        return Inward(merge3(base, known, said.record), said.findings, said.kept)
 
     def _read(
         self, theirs: Theirs, tree: dict[str, Any], link: str, park: bool, ids: echo.Identities | None

@@ -48,13 +48,13 @@ class Reading:
     of each group around the one at hand. parents: by group and cell, what the rooted items of the parent at hand name.
     index: rooted items by the parent they name. seen: how often each key occurred below a parent. later: copies to
     compare at the end. claims: by id of a list of theirs, what its groups took. known: ids of the items that this
-    record may echo.
+    record may echo. kept: a rest was kept.
     """
 
     __slots__ = (
         *("plan", "link", "tree", "head", "place", "park"),
         *("record", "base", "findings", "taken", "made", "fresh", "at", "parents"),
-        *("index", "seen", "later", "claims", "known"),
+        *("index", "seen", "later", "claims", "known", "kept"),
     )
 
     def __init__(self, plan: Plan, link: str, tree: Any, head: Any, place: str, park: bool) -> None:
@@ -72,6 +72,7 @@ class Reading:
         self.later: list[tuple[Row, Any, Way, Any]] = []
         self.claims: dict[int, Any] = {}
         self.known: dict[Any, str] | None = None
+        self.kept = False
 
     def note(self, kind: str, row: str, table: str = "") -> None:
         """Record a finding."""
@@ -185,7 +186,9 @@ def based(c: Reading) -> None:
 
 def keep_rest(c: Reading, o: Any, t: Any, spell: dict[str, Any]) -> None:
     """What is left of an item's tree, and the spellings kept of it, go to its extras."""
-    rest = pack(t) if t else None
+    rest = None
+    if t:
+        rest, c.kept = pack(t), True
     if o.extras is UNSET:
         o.extras = {c.link: Extra(rest, spell or None)}
         return

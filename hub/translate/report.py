@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from msgspec import UNSET
-
 from hub.code import Code, Lines
 from hub.errors import RecordError
 from hub.mapping import Finding
@@ -100,11 +98,11 @@ class Report:
             held = self.findings.setdefault((side, one.kind, one.row, one.table), [0, one.place or place])
             held[0] += 1
 
-    def count(self, record: ChildRecord, account: dict[tuple[str, str], int]) -> bool:
-        """Count one record that is written; whether it has extras anywhere."""
+    def count(self, record: ChildRecord, account: dict[tuple[str, str], int]) -> None:
+        """Count one record that is written."""
         self.written += 1
         _sum(self.account, account)
-        return _counter()(record, self.totals)
+        _counter()(record, self.totals)
 
     def include(self, other: Report) -> None:
         """Count the records of a later stretch of the document too."""
@@ -162,43 +160,38 @@ def group(causes: dict[tuple[str, str, str], Cause], error: RecordError, place: 
     found.add(": ".join(part for part in (file, error.place or place) if part))
 
 
-_Count = Callable[[Part, dict[str, int]], bool]
+_Count = Callable[[Part, dict[str, int]], None]
 
 
 @cache
 def _counter() -> _Count:
-    """A function that adds to the totals what a record has in its lists, by path, and says whether it has extras
-    anywhere; generated, since every record of a document goes through it."""
-    code = Code({"U": UNSET})
+    """A function that adds to the totals what a record has in its lists, by path; generated, since every record of a
+    document goes through it."""
+    code = Code({})
     found = _counting(ChildRecord, "", code)
     assert found is not None, "a record has lists"
     return found
 
 
 def _counting(cls: type[Part], prefix: str, code: Code) -> _Count | None:
-    """The same of one part; None of one that has neither lists nor extras."""
+    """The same of one part; None of one that has no lists."""
     out = Lines()
-    if "extras" in cls.__struct_fields__:
-        out.add("if o.extras is not U and o.extras: e = True")
     for one in fields(cls):
         if one.part is None:
             continue
         path, listed = prefix + one.name, one.shape == "list"
         below = _counting(one.part, path + ("[]." if listed else "."), code)
-        call = f"if {code.name(below, 'c')}(v, t): e = True" if below is not None else ""
+        call = f"{code.name(below, 'c')}(v, t)" if below is not None else ""
         if listed:
-            with out.block(f"if (L := o.{one.name}) is not U and L:"):
+            with out.block(f"if L := o.{one.name}:"):
                 out.add("n = len(L)")
                 with out.block("for v in L:"):
                     out.add("if v.stub is True: n -= 1", *filter(None, [call]))
                 out.add(f"t[{path!r}] = t.get({path!r}, 0) + n")
         elif call:
-            with out.block(f"if (v := o.{one.name}) is not U and v:"):
+            with out.block(f"if v := o.{one.name}:"):
                 out.add(call)
-    if not out.lines:
-        return None
-    lines = ["    e = False", *out.lines, "    return e"]
-    return code.build("count(o, t)", lines, f"<counting of {cls.__name__}>")[1]
+    return code.build("count(o, t)", out.lines, f"<counting of {cls.__name__}>")[1] if out.lines else None
 
 
 __all__ = ["Cause", "Report", "group"]

@@ -126,7 +126,8 @@ class Run:
     def _say(self, report: Report, mapping: AnyMapping, read: Inward, made: Created, place: str) -> None:
         report.note("reading", read.findings, place)
         report.note("writing", made.findings, place)
-        if report.count(read.record, made.account) and isinstance(mapping, Mapping):
+        report.count(read.record, made.account)
+        if read.kept and isinstance(mapping, Mapping):
             for path in account.drift(mapping, read.record, self.source.name):
                 report.drift[path] = report.drift.get(path, 0) + 1
 
