@@ -10,11 +10,17 @@ from adapters._hl7v2 import Marks, unescape
 from hub.adapter import Tree
 from hub.errors import RecordError
 
-_STATUS = re.compile(r"(?:NSTS|PDS)\d\d")
-_SAID = re.compile(rf"{_STATUS.pattern}|0[1-8]")
-"""How far a number was traced, as PID-32 has it: some leave the letters out, as the NHS Data Dictionary does."""
+_STATUS = re.compile(r"(?:NSTS|PDS)\d\d?|0[1-8]", re.IGNORECASE)
+"""How far a number was traced, where it stands in the place of the check digit."""
+_TRACED = re.compile(r"(?:NSTS|PDS)?0?1", re.IGNORECASE)
+"""The status under which a number was found to be the person's."""
+_OF_OTHERS = {"AL", "ED", "UA", "UD", "US"}
+"""What PID-32 says of other things than the NHS number: HL7 table 0445 and the UK's ED. All else is taken for a status,
+for a word that nobody knows does not say that a number was verified."""
 _NHS = {("NHS", "NH"), ("", "NH"), ("NHS", ""), ("NHS", "NHS"), ("NHSNBR", "NHSNMBR")}
 """Assigning authority and type of an NHS number as senders write them; the first is the UK rule."""
+_NHS_OID = "2.16.840.1.113883.2.1.4.1"
+"""The assigning authority of NHS numbers where it is said by its universal id (CX-4.2)."""
 _OWN = ("MR", "MRN", "PI", "PT", "HOSP")
 """Types of number under which a hospital files a person, the likeliest first."""
 _RANKS = {kind: n for n, kind in enumerate(_OWN, 1)}
@@ -27,7 +33,7 @@ def mark(numbers: Any) -> None:
     """Say of each number whether it is an NHS number (`of`), and take the tracing status out of the place of its check
     digit (`checked`)."""
     for one in numbers if isinstance(numbers, list) else ():
-        if _names(one) in _NHS:
+        if _names(one) in _NHS or _universal(one) == _NHS_OID:
             one["of"] = "nhs"
         if isinstance(one.get("2"), str) and _STATUS.fullmatch(one["2"]):
             one["checked"] = one.pop("2")
@@ -42,21 +48,25 @@ def unmark(number: Tree) -> Tree:
 
 
 def take_status(pid: Tree) -> None:
-    """PID-32 says how far the NHS number was traced: put that with the number (`status`). That there is nothing in it
-    stays there as well: it is more than the tracing that is no longer said."""
+    """PID-32 says how far the NHS number was traced: put that with every one there is (`status`); of several words the
+    first that does not verify it. That there is nothing in it stays there as well: it is more than the tracing that is
+    no longer said."""
     said, numbers = pid.get("32"), pid.get("3")
+    every = [one for one in numbers if one.get("of") == "nhs"] if isinstance(numbers, list) else []
     if said is None and "32" in pid:
-        for one in numbers if isinstance(numbers, list) else ():
-            if one.get("of") == "nhs" and "checked" not in one:
+        for one in every:
+            if "checked" not in one:
                 one["status"] = None
-    if not isinstance(said, list) or not isinstance(numbers, list):
+    if not isinstance(said, list):
         return
-    found = [one for one in said if isinstance(one, str) and _SAID.fullmatch(one)]
-    nhs = next((one for one in numbers if one.get("of") == "nhs"), None)
-    if len(found) == 1 and nhs is not None:
-        nhs["status"] = found[0]
-        said.remove(found[0])
-        if not said:
+    words = [one for one in said if isinstance(one, str) and one.strip() and one.strip().upper() not in _OF_OTHERS]
+    told = min(words, key=lambda one: bool(_TRACED.fullmatch(one)), default="")
+    about = [one for one in every if "checked" not in one or not _TRACED.fullmatch(told)]
+    if told and about:
+        for one in about:
+            one["status"] = told
+        pid["32"] = [one for one in said if one != told]
+        if not any(pid["32"]):
             del pid["32"]
 
 
@@ -67,7 +77,7 @@ def give_status(pid: Tree) -> Tree:
     if not said:
         return pid
     held = pid.get("32")
-    every = [one for one in (*said, *(held if isinstance(held, list) else ())) if one is not None]
+    every = [one for one in (*dict.fromkeys(said), *(held if isinstance(held, list) else ())) if one is not None]
     return {**pid, "32": every or None}
 
 
@@ -128,6 +138,13 @@ def _names(number: Tree) -> tuple[str, str]:
 def _authority(number: Tree) -> str:
     found = number.get("4")
     said = found.get("1") if isinstance(found, dict) else found
+    return said if isinstance(said, str) else ""
+
+
+def _universal(number: Tree) -> str:
+    """The universal id of the assigning authority."""
+    found = number.get("4")
+    said = found.get("2") if isinstance(found, dict) else None
     return said if isinstance(said, str) else ""
 
 

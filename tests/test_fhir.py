@@ -59,10 +59,12 @@ from hub.pipeline.telling import lay
 from hub.store import Known
 from hub.translate import translate
 from hub.wire import Document
+from hub.wire.numbers import is_trusted
 from tests import fhirtable, peers
 
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
 UK = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
+CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
 CANARY = "Zanzibarcanary"
 NAMES = (
     *("id", "name", "given", "_given", "identifier", "system", "value", "extension", "url", "subject", "reference"),
@@ -678,7 +680,57 @@ def test_a_status_is_read_in_both_of_uk_cores_code_systems_and_an_unknown_one_is
 
     assert status("NHSNumberVerificationStatus", "number-present-and-verified") == "01"
     assert status("NHSNumberVerificationStatusEngland", "03") == "03"
-    assert status("NHSNumberVerificationStatus", "who-knows") == "fhir:who-knows"
+    assert status("NHSNumberVerificationStatus", "who-knows") == "other:who-knows"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"coding": [{"code": "03"}]},
+        {"coding": [{"system": "urn:x", "code": "03"}]},
+        {"coding": [{"system": CODES + "NHSNumberVerificationStatus", "display": "no code"}]},
+        {"coding": [{"system": CODES + "NHSNumberVerificationStatusEngland", "code": one} for one in ("01", "03")]},
+        {
+            "coding": [
+                {"system": CODES + "NHSNumberVerificationStatusEngland", "code": "01"},
+                {"system": CODES + "NHSNumberVerificationStatus", "code": "trace-needs-to-be-resolved"},
+            ]
+        },
+        {"text": "Trace required"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("name", ["UKCore-NHSNumberVerificationStatus", "CareConnect-NHSNumberVerificationStatus-1"])
+def test_whatever_is_said_but_verified_nobody_is_found_by_the_number(said: dict[str, Any], name: str) -> None:
+    url = f"https://fhir.hl7.org.uk/StructureDefinition/Extension-{name}"
+    held = [{"url": url, "valueCodeableConcept": said}]
+    (one,), _ = of_json(patient(identifier=[number("9999001009", extension=held)]))
+    assert not list(laws.get_put(MAPPING, one, "status"))
+    found = ours(one)["person"]["identifiers"][0]
+    assert not is_trusted(found["value"], status=found.get("status"))
+    again = resources(json.loads(written([one], "collection")["bundle.json"]), "Patient")[0]["identifier"][0]
+    (back,), _ = of_json(patient(identifier=[again]))
+    assert back.tree["identifier"] == one.tree["identifier"]
+
+
+@pytest.mark.parametrize("target", ["hl7v2", "ssd"])
+def test_a_number_and_a_name_of_which_no_use_is_said_are_those_in_force(target: str, tmp_path: Path) -> None:
+    person = patient(
+        identifier=[number("9999001009")], name=[{"family": "Bell", "given": ["Amara"]}, {"family": "Osei"}]
+    )
+    (one,), _ = of_json(person)
+    assert not list(laws.get_put(MAPPING, one, "use"))
+    found = ours(one)["person"]
+    assert found["identifiers"][0]["use"] == "current"
+    assert [name.get("use") for name in found["names"]] == ["current", None]
+    again = resources(json.loads(written([one], "collection")["bundle.json"]), "Patient")[0]
+    assert again["identifier"] == person["identifier"], "nothing is made up for the sender"
+    assert again["name"] == person["name"]
+    out = tmp_path / "out"
+    translate(Document.of("in.json", json.dumps(person).encode()), "fhir_r4", target, out)
+    text = "".join(one.read_text() for one in ([out] if out.is_file() else out.glob("*")))
+    assert "9999001009" in text
+    assert "9999001009^^^NHS^NH" in text or target == "ssd"
 
 
 def test_without_a_trusted_number_the_patient_is_found_by_the_sources_own_id_or_not_sent() -> None:
@@ -709,7 +761,7 @@ def test_a_worker_of_many_children_is_one_entry_and_an_organisation_with_a_natio
     place = {"Organization": {"id": "o", "ids": {"ods": {"value": "999"}}, "name": "Northshire Council"}}
     tree = {
         "id": "1",
-        "name": [{"text": "A"}],
+        "name": [{"text": "A", "use": "usual"}],
         "CareTeam": [team(n, practitioner=worker, organization=place) for n in (1, 2)],
     }
     records = [Theirs("Patient", f"{n}", {**copy.deepcopy(tree), "id": f"{n}"}, {}, "transaction", "") for n in (1, 2)]
@@ -727,7 +779,10 @@ def test_a_worker_of_many_children_is_one_entry_and_an_organisation_with_a_natio
 
 
 def test_children_whose_plans_have_one_id_stay_apart_in_a_collection() -> None:
-    trees = [{"id": f"c{n}", "name": [{"text": "A"}], "Flag": [{"id": "1", "code": {"text": f"{n}"}}]} for n in (1, 2)]
+    trees = [
+        {"id": f"c{n}", "name": [{"text": "A", "use": "usual"}], "Flag": [{"id": "1", "code": {"text": f"{n}"}}]}
+        for n in (1, 2)
+    ]
     records = [Theirs("Patient", tree["id"], tree, {}, "collection", "") for tree in trees]  # type: ignore[arg-type]
     (data,) = written(records, "collection").values()
     again, errors = read(Document.of("x", data))

@@ -39,6 +39,7 @@ from hub.pipeline.reading import child_key, child_name
 from hub.pipeline.reading import read as incoming
 from hub.seal import Keyring, new_ring
 from hub.wire import Document
+from hub.wire.numbers import is_trusted
 from tests.council import Council
 from tests.peers import installed
 
@@ -389,6 +390,39 @@ def test_the_tracing_status_belongs_to_the_nhs_number_wherever_it_is_said(mappin
     for link, said in (("pas", "01"), ("another", "NSTS01")):
         made = mappings["Person"].create(found, link).tree
         assert numbers.give_status(made["PID"])["32"] == [said], "a sender gets its own spelling back"
+
+
+@pytest.mark.parametrize(
+    "said", ["03", "NSTS3", "nsts03", "NSTS09", "PDS-03", "TRACED", "NSTS01~NSTS03", "04~ED", "UD~02", "NSTS03^x"]
+)
+def test_whatever_pid_32_says_but_verified_nobody_is_found_by_the_number(
+    mappings: dict[str, Mapping], said: str
+) -> None:
+    both = PID.replace("^^^NHS^NH", "^^^NHS^NH~9999000002^^^NHS^NH")
+    cells = [*both.split("|"), *[""] * 40]
+    cells[32] = said
+    (theirs,) = read(document(HEADER, EVENT, "|".join(cells).rstrip("|")))
+    assert not list(laws.get_put(mappings["Person"], theirs, said))
+    if "^" in said:  # what cannot be kept parks the record
+        with pytest.raises(RecordError, match="status"):
+            mappings["Person"].inward(theirs, "pas")
+        return
+    found = mappings["Person"].inward(theirs, "pas").record.person
+    numbers_of = [one for one in found.identifiers or () if one.system == "nhs"]  # type: ignore[union-attr]
+    assert [one.value for one in numbers_of] == ["9999001009", "9999000002"]
+    assert not [one for one in numbers_of if is_trusted(one.value, status=one.status)]
+
+
+def test_an_nhs_number_is_known_by_the_universal_id_of_its_authority(mappings: dict[str, Mapping]) -> None:
+    said = field(3, "N1^^^RZZ99^MR~9999001009^^^&2.16.840.1.113883.2.1.4.1&ISO")
+    assert record_of(mappings, HEADER, EVENT, said)["person"]["identifiers"][0]["system"] == "nhs"
+
+
+def test_a_practice_is_known_by_its_code_where_version_2_5_has_it(mappings: dict[str, Mapping]) -> None:
+    (theirs,) = read(document(HEADER, EVENT, PID, "PD1|||Park Surgery^^^^^^^^^A81001"))
+    found: Any = mappings["Person"].inward(theirs, "pas").record
+    (practice,) = found.health.practices
+    assert (practice.provider.id, practice.provider.name) == ("A81001", "Park Surgery")
 
 
 def test_a_wrong_nhs_number_is_kept_and_found(mappings: dict[str, Mapping]) -> None:

@@ -50,7 +50,7 @@ def test_a_number_is_one_that_the_nhs_may_have_issued(text: str, fault: str) -> 
         ({"status": "01"}, True),
         ({"status": "number-present-and-verified"}, True),
         *(({"status": f"0{n}"}, False) for n in range(2, 9)),
-        ({"status": "fhir:who-knows"}, False),
+        ({"status": "other:who-knows"}, False),
         ({"status": None}, True),
         ({"status": UNSET}, True),
         ({"is_old": True}, False),

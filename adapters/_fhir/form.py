@@ -10,7 +10,7 @@ from adapters._fhir.shape import CODED, FOLLOWS, LINES, MORE, NUMBER, UNKNOWN, K
 from adapters._fhir.types import Element
 from hub.adapter import Token
 
-_OWN_SHAPE = frozenset(["HumanName", "Address", "ContactPoint", *FOLLOWS, *CODED])
+_OWN_SHAPE = frozenset(["HumanName", "Address", "ContactPoint", "Identifier", *FOLLOWS, *CODED])
 """The types that have a shape of their own."""
 
 _LAST = 10_000, None
@@ -69,6 +69,8 @@ def _put_back(tree: Tree, name: str) -> Tree:
         return _name_out(tree)
     if name == "Address":
         return _address_out(tree)
+    if name == "Identifier":
+        return {key: value for key, value in tree.items() if key != "unverified" and (key != "use" or value)}
     if name == "ContactPoint":
         return {**tree, "_system": UNKNOWN} if "value" in tree and "system" not in tree else tree
     if name in FOLLOWS:
@@ -115,7 +117,7 @@ def _coding_out(concept: Tree) -> Tree:
 
 
 def _name_out(name: Tree) -> Tree:
-    made = {key: value for key, value in name.items() if key != "middle"}
+    made = {key: value for key, value in name.items() if key != "middle" and (key != "use" or value)}
     for key in ("prefix", "suffix"):
         if isinstance(made.get(key), str):
             made[key] = [made[key]]

@@ -57,7 +57,8 @@ ADDRESS_KEYS = f"{_UK_CODES}AddressKeyType"
 
 _PART = re.compile(r"[A-Za-z]+").fullmatch
 _URLS = {name: url for url, name in EXTENSIONS.items()}
-_SYSTEMS = {name: system for system, name in SYSTEMS.items()}
+SYSTEM_OF = {name: system for system, name in SYSTEMS.items()}
+"""The system of a name in `codes` and `ids`."""
 NAMED = frozenset(["ext", "codes", "ids", "keys"])
 """The names that stand for lists."""
 
@@ -132,8 +133,8 @@ def name_out(tree: Tree, kind: str) -> Tree:
         said = {"type": {"valueCoding": {"system": ADDRESS_KEYS, "code": code}}, "value": {"valueString": value}}
         made["extension"] = [*made.get("extension", ()), {"url": ADDRESS_KEY, "ext": said}]
     for short, name, by, urls in (
-        ("ids", "identifier", "system", _SYSTEMS),
-        ("codes", "security" if kind == "Meta" else "coding", "system", _SYSTEMS),
+        ("ids", "identifier", "system", SYSTEM_OF),
+        ("codes", "security" if kind == "Meta" else "coding", "system", SYSTEM_OF),
         ("ext", "extension", "url", _URLS),
     ):
         if short in tree:
@@ -142,4 +143,4 @@ def name_out(tree: Tree, kind: str) -> Tree:
     return made
 
 
-__all__ = ["NAMED", "name_in", "name_out"]
+__all__ = ["NAMED", "SYSTEM_OF", "name_in", "name_out"]

@@ -7,7 +7,10 @@ from typing import Any
 
 from hub.wire.numbers import VERIFIED, is_trusted
 
+Tree = dict[str, Any]
+
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+_UNKNOWN = "unknown"
 
 
 def trusted_number(identifiers: Any) -> str:
@@ -15,13 +18,20 @@ def trusted_number(identifiers: Any) -> str:
     found = set()
     for one in identifiers if type(identifiers) is list else ():
         if type(one) is dict and one.get("system") == NHS_NUMBER:
-            said = [code for held in one.get("extension") or () for code in _statuses(held)]
-            status = "" if VERIFIED.issuperset(said) else "?"
+            status = unverified(one)
             period = one.get("period")
             is_old = one.get("use") == "old" or (type(period) is dict and bool(period.get("end")))
             if is_trusted(one.get("value"), status=status, is_old=is_old):
                 found.add(one["value"])
     return found.pop() if len(found) == 1 else ""
+
+
+def unverified(number: Tree) -> str:
+    """What an NHS number says of itself that means that it is not verified: the first such code of any system, "" where
+    it says nothing of the kind."""
+    listed = number.get("extension")
+    said = [code for held in (listed if type(listed) is list else ()) for code in _statuses(held)]
+    return next((code for code in said if code not in VERIFIED), "")
 
 
 def is_over(identifier: Any, at: str) -> bool:
@@ -35,12 +45,15 @@ def is_over(identifier: Any, at: str) -> bool:
 
 
 def _statuses(held: Any) -> Iterator[str]:
-    """How far a number was verified, by every code of an extension that says so; `?` where it has none."""
-    if type(held) is dict and str(held.get("url", "")).endswith("NHSNumberVerificationStatus"):
+    """How far a number was verified, by every code of an extension that says so, of UK Core or the profiles before it;
+    where it has none its words, else `unknown`."""
+    if type(held) is dict and "NHSNumberVerificationStatus" in str(held.get("url", "")):
         concept = held.get("valueCodeableConcept")
         listed = concept.get("coding") if type(concept) is dict else None
-        found = [str(one.get("code", "?")) for one in listed or () if type(one) is dict]
-        yield from found or ["?"]
+        every = listed if type(listed) is list else ()
+        found = [str(one.get("code") or _UNKNOWN) for one in every if type(one) is dict]
+        text = concept.get("text") if type(concept) is dict else None
+        yield from found or [text if type(text) is str and text else _UNKNOWN]
 
 
-__all__ = ["NHS_NUMBER", "is_over", "trusted_number"]
+__all__ = ["NHS_NUMBER", "is_over", "trusted_number", "unverified"]

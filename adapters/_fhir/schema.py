@@ -102,6 +102,9 @@ identifier[].ext.NHSNumberVerificationStatus.valueCodeableConcept.codes.NHSNumbe
 identifier[].ext.NHSNumberVerificationStatus.valueCodeableConcept.codes.NHSNumberVerificationStatus.code text
 identifier[].ext.NHSNumberVerificationStatus.valueCodeableConcept.codes.NHSNumberVerificationStatus.version text
 identifier[].ext.NHSNumberVerificationStatus.valueCodeableConcept.codes.NHSNumberVerificationStatus.display text
+identifier[].ext.NHSNumberVerificationStatus.valueCodeableConcept.coding[].system text
+identifier[].ext.NHSNumberVerificationStatus.valueCodeableConcept.coding[].code text
+identifier[].unverified                               text
 identifier[].use                                      text
 identifier[].type.text                                text
 identifier[].system                                   text

@@ -3,7 +3,8 @@
 Read: the first of a list that is one thing for us stands as an object, the others in `name-more`; a HumanName's `given`
 is the first given name and `middle` the others; address lines whose parts are said by the ISO 21090 extensions become
 `number`, `street` and so on; a required element that only repeats what follows from the others (`status`, `intent`), or
-says that it is unknown, is left out. `_fhir.form` puts all of it back.
+says that it is unknown, is left out; `unverified` is what an NHS number says of not being verified in words or a code
+system that none knows. `_fhir.form` puts all of it back.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from adapters._fhir.names import name_in
+from adapters._fhir.names import SYSTEM_OF, name_in
+from adapters._fhir.numbers import NHS_NUMBER, unverified
 from adapters._fhir.types import Element, is_resource, of
 from hub.adapter import Token
+from hub.wire.numbers import VERIFIED
 
 Tree = dict[str, Any]
 
@@ -154,6 +157,8 @@ def shape(tree: Tree, name: str) -> Tree:
         _name_in(made)
     elif name == "Address":
         _address_in(made)
+    elif name == "Identifier" and tree.get("system") == NHS_NUMBER:
+        _status_in(made, unverified(tree))
     for key in known.first:
         if type(made.get(key)) is list and made[key]:
             one, *more = made[key]
@@ -170,6 +175,25 @@ def shape(tree: Tree, name: str) -> Tree:
         first, *more = concept["coding"]
         made[CODED[name]] = {**concept, "coding": first, **({"coding-more": more} if more else {})}
     return made
+
+
+def _status_in(number: Tree, said: str) -> None:
+    """Of an NHS number that some code says is not verified, no code that says it is stands where a mapping looks."""
+    if not said:
+        return
+    concept = _of(_of(_of(number, "ext"), "NHSNumberVerificationStatus"), "valueCodeableConcept")
+    known, listed = _of(concept, "codes"), concept.get("coding", [])
+    every = [{"system": SYSTEM_OF[key], **one} for key, one in known.items()]
+    every += listed if type(listed) is list else []
+    if every:
+        good = [one for one in every if type(one) is dict and str(one.get("code")) in VERIFIED]
+        concept.pop("codes", None)
+        concept["coding"] = [one for one in every if one not in good]
+        name_in(concept, "CodeableConcept")
+        left = [*concept.pop("coding", ()), *good]
+        concept |= {"coding": left} if left else {}
+    if not any("code" in one for one in _of(concept, "codes").values()):
+        number["unverified"] = said
 
 
 def _value_in(made: Tree) -> None:
