@@ -65,6 +65,7 @@ from tests import fhirtable, peers
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
 UK = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
 CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
+LABELS = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 CANARY = "Zanzibarcanary"
 NAMES = (
     *("id", "name", "given", "_given", "identifier", "system", "value", "extension", "url", "subject", "reference"),
@@ -713,6 +714,19 @@ def test_whatever_is_said_but_verified_nobody_is_found_by_the_number(said: dict[
     assert back.tree["identifier"] == one.tree["identifier"]
 
 
+@pytest.mark.parametrize("target", ["ssd", "caf", "contactpoint"])
+def test_a_number_that_is_not_verified_goes_nowhere_that_could_not_say_so(target: str) -> None:
+    held = {"coding": [{"system": CODES + "NHSNumberVerificationStatusEngland", "code": "03"}]}
+    status = {"url": UK + "NHSNumberVerificationStatus", "valueCodeableConcept": held}
+    over = number("9999001033", period={"end": "2020-01-01"})
+    (one,), _ = of_json(patient(identifier=[number("9999001009", extension=[status]), number("9999000002"), over]))
+    (mapping,) = load(target).values()
+    made = json.dumps(mapping.create(MAPPING.inward(one, "fhir_r4").record, target).tree)
+    assert "9999000002" in made
+    assert "9999001009" not in made
+    assert ("9999001033" in made) == (target != "ssd"), "the one id of a child is one in force"
+
+
 @pytest.mark.parametrize("target", ["hl7v2", "ssd"])
 def test_a_number_and_a_name_of_which_no_use_is_said_are_those_in_force(target: str, tmp_path: Path) -> None:
     person = patient(
@@ -814,6 +828,52 @@ def test_many_patients_become_bundles_of_a_hundred() -> None:
         "resourceType": "Bundle",
         "type": "collection",
     }
+
+
+@pytest.mark.parametrize(
+    ("labels", "shielded"),
+    [
+        ([("U", LABELS), ("R", LABELS)], True),
+        ([("N", LABELS), ("R", "")], True),
+        ([("R", "")], True),
+        ([("V", "http://hl7.org/fhir/v3/Confidentiality")], True),
+        ([("R", "http://terminology.hl7.org/CodeSystem/v3-ActCode"), ("L", LABELS)], False),
+        ([("N", LABELS)], False),
+        ([("HTEST", "")], None),
+    ],
+)
+def test_of_several_labels_the_one_that_restricts_shields(labels: list[tuple[str, str]], shielded: bool | None) -> None:
+    said = [{**({"system": system} if system else {}), "code": code} for code, system in labels]
+    (one,), _ = of_json(patient(meta={"security": said}))
+    assert ours(one).get("person", {}).get("shielded") is shielded
+    assert not list(laws.get_put(MAPPING, one, "labels"))
+    again = resources(json.loads(written([one], "collection")["bundle.json"]), "Patient")[0]
+    assert sorted(map(json.dumps, again["meta"]["security"])) == sorted(map(json.dumps, said))
+    (back,), _ = of_json(again)
+    assert back.tree == one.tree
+
+
+@pytest.mark.parametrize("label", [{"system": LABELS, "display": "restricted"}, {"system": LABELS, "code": "S"}])
+def test_a_label_that_nobody_can_read_parks_the_record(label: dict[str, str]) -> None:
+    (one,), _ = of_json(patient(meta={"security": [{"system": LABELS, "code": "U"}, label]}))
+    with pytest.raises(RecordError, match="shielded"):
+        MAPPING.inward(one, "fhir_r4")
+
+
+def test_what_a_modifier_extension_may_turn_into_its_opposite_is_refused_by_itself() -> None:
+    modified = {"modifierExtension": [{"url": "urn:x:not", "valueBoolean": True}]}
+    subject = {"reference": "Patient/p1"}
+    records, errors = of_json(
+        patient(),
+        {"resourceType": "RelatedPerson", "id": "r1", "patient": subject, **modified},
+        {"resourceType": "CareTeam", "id": "t1", "subject": subject, "participant": [modified]},
+        {"resourceType": "Observation", "id": "o1", "subject": subject, "modifierExtension": []},
+    )
+    assert [sorted(one.tree) for one in records] == [["Observation", "id"]]
+    assert [(one.place, "modifierExtension" in one.reason) for one in errors] == [
+        ("record 1, entry 2 (RelatedPerson)", True),
+        ("record 1, entry 3 (CareTeam)", True),
+    ]
 
 
 def test_a_shielded_child_shows_nothing_by_which_it_could_be_found() -> None:

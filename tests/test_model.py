@@ -247,6 +247,14 @@ def test_a_common_assessment_needs_consent_to_be_shared() -> None:
     assert judge(ChildRecord()) is None
 
 
+def test_an_nhs_number_is_unverified_if_its_source_says_so() -> None:
+    judge = CONDITIONS["unverified"]
+    assert judge(Identifier(system="nhs", status="03")) is judge(Identifier(system="nhs", status="other:x")) is True
+    assert judge(Identifier(system="nhs", status="01")) is judge(Identifier(system="nhs")) is False
+    assert judge(Identifier(system="upn", status="03")) is False
+    assert judge(ChildRecord()) is None
+
+
 def test_removed_and_stub_are_said_of_items() -> None:
     assert CONDITIONS["removed"](Episode(removed=True)) is CONDITIONS["stub"](Episode(stub=True)) is True
     assert CONDITIONS["removed"](Episode()) is CONDITIONS["stub"](Episode(stub=None)) is False

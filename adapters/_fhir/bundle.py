@@ -79,6 +79,9 @@ class Bundle:
         if said not in SUBJECTS and said not in ENTITIES and said not in ("Patient", "MessageHeader"):
             self.refuse("the hub does not read this kind of resource", entry)
             return False
+        if _is_modified(entry.resource):
+            self.refuse("a modifierExtension, which the hub does not know, may change what all else means", entry)
+            return False
         own = entry.resource.get("id")
         entry.id = own if isinstance(own, str) else hub_id(entry.resource, entry.type)
         if not entry.id and (entry.type != "Patient" or not entry.resource.get("identifier")):
@@ -130,6 +133,14 @@ class Bundle:
         """The resource that a Reference points at, if it is here."""
         text = said.get("reference")
         return self.by_url.get(text.partition("/_history/")[0]) if isinstance(text, str) else None
+
+
+def _is_modified(value: Any) -> bool:
+    """Whether a modifierExtension stands in a resource or in what it holds: who does not know it may not go on (FHIR R4,
+    2.4.2)."""
+    if type(value) is list:
+        return any(map(_is_modified, value))
+    return type(value) is dict and bool(value.get("modifierExtension") or any(map(_is_modified, value.values())))
 
 
 def is_sent(said: Tree) -> bool:

@@ -10,7 +10,7 @@ from adapters._fhir.shape import CODED, FOLLOWS, LINES, MORE, NUMBER, UNKNOWN, K
 from adapters._fhir.types import Element
 from hub.adapter import Token
 
-_OWN_SHAPE = frozenset(["HumanName", "Address", "ContactPoint", "Identifier", *FOLLOWS, *CODED])
+_OWN_SHAPE = frozenset(["HumanName", "Address", "ContactPoint", "Identifier", "Meta", *FOLLOWS, *CODED])
 """The types that have a shape of their own."""
 
 _LAST = 10_000, None
@@ -69,6 +69,8 @@ def _put_back(tree: Tree, name: str) -> Tree:
         return _name_out(tree)
     if name == "Address":
         return _address_out(tree)
+    if name == "Meta":
+        return {key: value for key, value in tree.items() if key != "restricted"}
     if name == "Identifier":
         return {key: value for key, value in tree.items() if key != "unverified" and (key != "use" or value)}
     if name == "ContactPoint":

@@ -59,6 +59,9 @@ _PART = re.compile(r"[A-Za-z]+").fullmatch
 _URLS = {name: url for url, name in EXTENSIONS.items()}
 SYSTEM_OF = {name: system for system, name in SYSTEMS.items()}
 """The system of a name in `codes` and `ids`."""
+_LABELS = f"{_HL7}v3-Confidentiality"
+_OPEN, _SHUT = ("U", "L", "M", "N"), ("R", "V", "REDACTED")
+"""Codes of labels (HL7 v3 Confidentiality, and PDS's REDACTED)."""
 NAMED = frozenset(["ext", "codes", "ids", "keys"])
 """The names that stand for lists."""
 
@@ -71,8 +74,8 @@ def name_in(made: Tree, kind: str) -> None:
         _take(made, "extension", "ext", "url", EXTENSIONS)
     if kind == "CodeableConcept" and "coding" in made:
         _take(made, "coding", "codes", "system", SYSTEMS)
-    elif kind == "Meta" and "security" in made:
-        _take(made, "security", "codes", "system", SYSTEMS)
+    elif kind == "Meta" and type(made.get("security")) is list:
+        _labels_in(made)
     elif "identifier" in made and kind != "Patient" and is_resource(kind):
         _take(made, "identifier", "ids", "system", SYSTEMS)
 
@@ -95,6 +98,34 @@ def _take(made: Tree, name: str, short: str, by: str, known: dict[str, str]) -> 
         made[name] = left
         if not left:
             del made[name]
+
+
+def _labels_in(meta: Tree) -> None:
+    """Of several labels the one that restricts stands where a mapping looks; one of no system, or of an older one, in
+    `restricted`."""
+    meta["security"] = sorted(meta["security"], key=lambda one: not _restricts(one))
+    _take(meta, "security", "codes", "system", SYSTEMS)
+    known = meta.get("codes", {})
+    own = known.get("Confidentiality", {"code": "U"})
+    found = [one for one in meta.get("security", ()) if _restricts(one)]
+    if "code" not in own:
+        meta["restricted"] = "?"
+    elif found and own["code"] in _OPEN:
+        meta["restricted"] = str(found[0].get("code") or "?")
+        if "Confidentiality" in known:
+            meta["security"] = [*meta["security"], {"system": _LABELS, **known.pop("Confidentiality")}]
+        if not known:
+            meta.pop("codes", None)
+
+
+def _restricts(label: Any) -> bool:
+    """Whether a label says that a record is not open to all who may read records."""
+    if type(label) is not dict:
+        return False
+    system, code = label.get("system", ""), str(label.get("code"))
+    if not system:
+        return code in _SHUT
+    return "confidentiality" in str(system).lower() and code not in _OPEN
 
 
 def _keys_in(address: Tree) -> None:

@@ -80,6 +80,7 @@ meta.versionId                                        text
 meta.lastUpdated                                      text
 meta.codes.Confidentiality.code                       text
 meta.codes.Confidentiality.display                    text
+meta.restricted                                       text
 meta.security[].system                                text
 meta.security[].code                                  text
 implicitRules                                         text

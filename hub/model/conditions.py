@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hub.model.caf import Caf, CafConsent
 from hub.model.leaf import Item, Part
-from hub.model.person import Person
+from hub.model.person import Identifier, Person
 from hub.model.record import ChildRecord
 from hub.model.services import Involvement, ServiceConsent
 from hub.model.shape import leaves
@@ -61,6 +61,13 @@ def _grounded(consent: object) -> bool:
     return isinstance(consent, ServiceConsent) and (consent.given is True or consent.basis == "significant_harm")
 
 
+def unverified(part: Part) -> bool | None:
+    """The source says of an NHS number that it is not verified: any status but 01. UNSET: it says nothing of the kind."""
+    if not isinstance(part, Identifier):
+        return None
+    return part.system == "nhs" and isinstance(part.status, str) and part.status != "01"
+
+
 def removed(part: Part) -> bool | None:
     """The source says the item is gone. UNSET: it is there."""
     return part.removed is True if isinstance(part, Item) else None
@@ -94,6 +101,12 @@ CONDITIONS: dict[str, Condition] = {
                 "caf[].consent.share",
             ),
             no_consent_to_share,
+        ),
+        Condition(
+            "unverified",
+            (Identifier,),
+            _named("person.identifiers[].system", "person.identifiers[].status"),
+            unverified,
         ),
         Condition("removed", (Item,), _each("removed"), removed),
         Condition("stub", (Item,), _each("stub"), stub),

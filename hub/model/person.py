@@ -42,7 +42,12 @@ class Identifier(Item, kw_only=True):
         Leaf("Whether it is in force.", codes="identifier_use", source="CIN UPN and FormerUPN; FHIR Identifier.use"),
     ] = UNSET
     status: Annotated[
-        Maybe[str], Leaf("How far it was verified, in the source's code.", source="UK Core NHSNumberVerificationStatus")
+        Maybe[str],
+        Leaf(
+            "How far it was verified, in the source's code.",
+            source="UK Core NHSNumberVerificationStatus",
+            critical=True,
+        ),
     ] = UNSET
     missing: Annotated[
         Maybe[str], Leaf("Why there is no UPN.", codes="upn_unknown", source="CIN UPNunknown; SSD pers_upn_unknown")
