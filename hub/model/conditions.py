@@ -62,7 +62,7 @@ def _grounded(consent: object) -> bool:
 
 
 def unverified(part: Part) -> bool | None:
-    """The source says of an NHS number that it is not verified: any status but 01. UNSET: it says nothing of the kind."""
+    """The source says of an NHS number that it is not verified: any status but 01. UNSET: it says nothing."""
     if not isinstance(part, Identifier):
         return None
     return part.system == "nhs" and isinstance(part.status, str) and part.status != "01"
