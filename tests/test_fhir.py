@@ -65,7 +65,8 @@ from tests import fhirtable, peers
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
 UK = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
 CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
-LABELS = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+HL7 = "http://terminology.hl7.org/CodeSystem/"
+LABELS = f"{HL7}v3-Confidentiality"
 CANARY = "Zanzibarcanary"
 NAMES = (
     *("id", "name", "given", "_given", "identifier", "system", "value", "extension", "url", "subject", "reference"),
@@ -858,6 +859,42 @@ def test_a_label_that_nobody_can_read_parks_the_record(label: dict[str, str]) ->
     (one,), _ = of_json(patient(meta={"security": [{"system": LABELS, "code": "U"}, label]}))
     with pytest.raises(RecordError, match="shielded"):
         MAPPING.inward(one, "fhir_r4")
+
+
+@pytest.mark.parametrize(
+    ("codings", "role", "text"),
+    [
+        ([[("v2-0131", "N"), ("v3-RoleCode", "MTH")]], "mother", None),
+        ([[("v2-0131", "N")], [("v3-RoleCode", "FTH")]], "father", None),
+        ([[("v2-0131", "C", "Emergency Contact")]], None, "Emergency Contact"),
+        ([[("v3-RoleCode", "NMTH", "natural mother")]], "mother", "natural mother"),
+        ([[("PDS", "Guardian", "Guardian of patient")]], "guardian", "Guardian of patient"),
+    ],
+)
+@pytest.mark.parametrize("name", ["RelatedPerson", "contact"])
+def test_kinship_goes_before_the_part_of_a_contact_and_an_unknown_one_is_told_in_words(
+    name: str, codings: list[list[tuple[str, ...]]], role: str | None, text: str | None
+) -> None:
+    systems = {"PDS": "https://fhir.nhs.uk/R4/CodeSystem/UKCore-AdditionalRelatedPersonRole"}
+    keys = ("system", "code", "display")
+    kin = [
+        {"coding": [dict(zip(keys, (systems.get(a, f"{HL7}{a}"), *more), strict=False)) for a, *more in one]}
+        for one in codings
+    ]
+    body = {"resourceType": name, "id": "r", "patient": {"reference": "Patient/p1"}, "relationship": kin}
+    inner = {"relationship": kin, "name": {"text": "X"}}
+    (one,), _ = of_json(patient(), body) if name == "RelatedPerson" else of_json(patient(contact=[inner]))
+    assert not list(laws.get_put(MAPPING, one, name))
+    (found,) = ours(one)["relationships"]
+    assert (found.get("role"), found.get("role_text")) == (role, text)
+
+
+def test_an_episode_of_treatment_is_no_social_care_episode() -> None:
+    case = {"resourceType": "EpisodeOfCare", "status": "active", "patient": {"reference": "Patient/p1"}}
+    treatment = {**case, "id": "t", "type": [{"text": "Smoking cessation therapy"}]}
+    (one,), _ = of_json(patient(), {**case, "id": "c"}, treatment)
+    assert [found["id"] for found in ours(one)["episodes"]] == ["c"]
+    assert not list(laws.get_put(MAPPING, one, "episodes"))
 
 
 def test_what_a_modifier_extension_may_turn_into_its_opposite_is_refused_by_itself() -> None:

@@ -136,7 +136,7 @@ class Bundle:
 
 
 def _is_modified(value: Any) -> bool:
-    """Whether a modifierExtension stands in a resource or in what it holds: who does not know it may not go on (2.4.2)."""
+    """Whether a modifierExtension stands in a resource or in what it holds: who does not know it may not go on."""
     if type(value) is list:
         return any(map(_is_modified, value))
     return type(value) is dict and bool(value.get("modifierExtension") or any(map(_is_modified, value.values())))

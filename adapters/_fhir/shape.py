@@ -67,6 +67,8 @@ CODED = {
     "Patient.contact": "relationship",
 }
 """By type: the concept of which the first coding stands as an object, whatever its system."""
+_KINSHIPS = ("v3-RoleCode", "PersonRelationshipRole", "RelatedPersonRole")
+"""How the code systems of kinship end: HL7's and UK Core's."""
 _PLAIN = "(as it is)"
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?").fullmatch
 
@@ -139,6 +141,8 @@ def shape(tree: Tree, name: str) -> Tree:
     """A resource or a part of one as it stands in a tree; what is not of its type's shape is left as it is."""
     known = kind(name)
     made: Tree = {}
+    if CODED.get(name) == "relationship":
+        tree = _kin_first(tree)
     for key, value in tree.items():
         if value == UNKNOWN:
             continue
@@ -175,6 +179,19 @@ def shape(tree: Tree, name: str) -> Tree:
         first, *more = concept["coding"]
         made[CODED[name]] = {**concept, "coding": first, **({"coding-more": more} if more else {})}
     return made
+
+
+def _kin_first(person: Tree) -> Tree:
+    """A related person, the concept and coding that say the kinship before those of a contact's part (next of kin)."""
+    held = person.get("relationship")
+    if type(held) is not list or not all(type(one) is dict and type(one.get("coding")) is list for one in held):
+        return person
+    made = [{**one, "coding": sorted(one["coding"], key=_is_no_kinship)} for one in held]
+    return {**person, "relationship": sorted(made, key=lambda one: all(map(_is_no_kinship, one["coding"])))}
+
+
+def _is_no_kinship(coding: Any) -> bool:
+    return type(coding) is not dict or not str(coding.get("system")).endswith(_KINSHIPS)
 
 
 def _status_in(number: Tree, said: str) -> None:
