@@ -897,6 +897,43 @@ def test_an_episode_of_treatment_is_no_social_care_episode() -> None:
     assert not list(laws.get_put(MAPPING, one, "episodes"))
 
 
+def test_what_is_less_than_a_number_is_not_told_as_that_number() -> None:
+    subject = {"subject": {"reference": "Patient/p1"}}
+    said = {"resourceType": "Observation", "id": "o", **subject, "status": "final", "code": {"text": "lead"}}
+    for held, value in (
+        ({"valueQuantity": {"value": 5, "comparator": "<", "unit": "ug/L"}}, "<5"),
+        ({"valueString": "<5"}, "<5"),
+        ({"valueQuantity": {"value": 5}}, "5"),
+    ):
+        (one,), _ = of_json(patient(), {**said, **held})
+        assert not list(laws.get_put(MAPPING, one, value))
+        assert ours(one)["health"]["observations"][0]["value"] == value
+        (again,) = resources(json.loads(written([one], "collection")["bundle.json"]), "Observation")
+        assert {key: again[key] for key in held} == held
+        other = MAPPING.create(MAPPING.inward(one, "fhir_r4").record, "another").tree
+        shown = Theirs("Patient", "p1", other, {}, "collection", "")
+        (again,) = resources(json.loads(written([shown], "collection")["bundle.json"]), "Observation")
+        assert again.get("valueQuantity", held.get("valueQuantity")) == held.get(
+            "valueQuantity", again["valueQuantity"]
+        )
+
+
+@pytest.mark.parametrize("fields", [{"name": "temp"}, {"name": "anonymous"}, {"address": "work"}])
+def test_a_use_that_the_record_has_no_word_for_does_not_park_the_child(fields: dict[str, str]) -> None:
+    ((name, use),) = fields.items()
+    (one,), _ = of_json(patient(**{name: [{"use": use, "text": "X"}]}))
+    assert not list(laws.get_put(MAPPING, one, use))
+    (found,) = ours(one)["person"][f"{name}s" if name == "name" else "addresses"]
+    assert found["use"] == {"temp": "alias", "anonymous": "alias", "work": "other"}[use]
+
+
+def test_a_request_that_something_not_be_done_is_no_contact() -> None:
+    asked = {"resourceType": "ServiceRequest", "id": "s", "subject": {"reference": "Patient/p1"}, "doNotPerform": True}
+    records, (error,) = of_json(patient(), asked)
+    assert "ServiceRequest" not in records[0].tree
+    assert "doNotPerform" in error.reason
+
+
 def test_what_a_modifier_extension_may_turn_into_its_opposite_is_refused_by_itself() -> None:
     modified = {"modifierExtension": [{"url": "urn:x:not", "valueBoolean": True}]}
     subject = {"reference": "Patient/p1"}

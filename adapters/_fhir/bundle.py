@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
 from adapters._fhir.types import RESOURCES
 from hub.errors import RecordError
+from hub.wire.jsontext import TRUE
 
 HUB = "urn:ics-hub:id:"
 """Identifiers with a system that begins so are the hub's own: by them a server knows what it had from us before."""
@@ -81,6 +82,9 @@ class Bundle:
             return False
         if _is_modified(entry.resource):
             self.refuse("a modifierExtension, which the hub does not know, may change what all else means", entry)
+            return False
+        if entry.resource.get("doNotPerform") == TRUE:
+            self.refuse("doNotPerform: it asks that something not be done, which the record cannot say", entry)
             return False
         own = entry.resource.get("id")
         entry.id = own if isinstance(own, str) else hub_id(entry.resource, entry.type)

@@ -104,8 +104,10 @@ def _value_out(tree: Tree) -> Tree:
     made = {key: value for key, value in tree.items() if key != "value"}
     said = dict(tree["value"])
     text, is_text = said.pop("text", None), said.pop("string", "") == "true"
-    if text is None or (NUMBER(text) and not is_text):
-        made["valueQuantity"] = said if text is None else {"value": text, **said}
+    found = None if text is None or is_text else NUMBER(text)
+    if text is None or found:
+        parts = found.groupdict() if found else {}
+        made["valueQuantity"] = {**{key: one for key, one in parts.items() if one is not None}, **said}
     else:
         made["valueString"] = f"{text} {said['unit']}" if "unit" in said else text
     return made

@@ -70,7 +70,8 @@ CODED = {
 _KINSHIPS = ("v3-RoleCode", "PersonRelationshipRole", "RelatedPersonRole")
 """How the code systems of kinship end: HL7's and UK Core's."""
 _PLAIN = "(as it is)"
-NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?").fullmatch
+NUMBER = re.compile(r"(?P<comparator>[<>]=?)?(?P<value>-?(0|[1-9][0-9]*)(\.[0-9]+)?)").fullmatch
+"""A number, or what it is more or less than."""
 
 
 def _ended(resource: Tree) -> bool:
@@ -220,6 +221,8 @@ def _value_in(made: Tree) -> None:
         text = held.get("value")
         made["value"] = {key: value for key, value in held.items() if key != "value"}
         if text is not None:
+            if NUMBER(f"{made['value'].get('comparator', '')}{text}"):
+                text = f"{made['value'].pop('comparator', '')}{text}"
             made["value"] = {"text": str(text), **made["value"]}
         del made["valueQuantity"]
     elif type(made.get("valueString")) is str and "_valueString" not in made:
