@@ -44,7 +44,7 @@ _TYPES: dict[str, tuple[int, dict[int, tuple[str, bool]]]] = {
     "MRG": (7, {1: (_CX, True)}),
 }
 """By segment: its last field, and the components of those that are taken apart, with whether they repeat."""
-_NUMBERS = {"EVN": {2}, "PID": {3}, "MRG": {1}}
+_NUMBERS = {"EVN": {2}, "PID": {3, 32}, "MRG": {1}}
 _REPEAT = ("NK1",)
 _OTHERS = "Segments[].name text !\nSegments[].after text !\nSegments[].text text\n"
 
@@ -55,7 +55,7 @@ def _segment(name: str, only: bool) -> str:
     out = [f"{top} group"]
     for n in range(1, last + 1):
         parts, many = types.get(n, ("", False))
-        if name == "PID" and n == 32 and not only:
+        if name == "PID" and n == 32:
             out.append(f"{top}.32[] text")
             continue
         if not parts or (only and n not in _NUMBERS.get(name, ())):

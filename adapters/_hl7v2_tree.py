@@ -64,7 +64,7 @@ FIELDS: dict[str, dict[int, Kind]] = {
 _NOBODY = {"2": {"1": {"1": None}}}
 """What an NK1 says, but for its number, where there is no relative; among others it is not one of them."""
 _PHONES = {"PID": ("13", "14"), "NK1": ("5", "6")}
-NUMBERS: dict[str, dict[int, Kind]] = {"EVN": {2: _ONE}, "PID": {3: _CX}, "MRG": {1: _CX}}
+NUMBERS: dict[str, dict[int, Kind]] = {"EVN": {2: _ONE}, "PID": {3: _CX, 32: FIELDS["PID"][32]}, "MRG": {1: _CX}}
 """The same of a message that only says which numbers are whose."""
 _KINDS: tuple[dict[str, dict[str, Kind]], ...] = tuple(
     {name: {str(n): kind for n, kind in kinds.items()} for name, kinds in told.items()} for told in (FIELDS, NUMBERS)
@@ -144,10 +144,9 @@ def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
             _join(one)
     if name == "PID":
         numbers.mark(tree.get("3"))
-        if not only:
-            numbers.take_status(tree)
-            if tree.get("5"):
-                tree["5"][0].setdefault("7", "")  # the first name is the one in use (v2.4, 3.4.2.5)
+        numbers.take_status(tree)
+        if not only and tree.get("5"):
+            tree["5"][0].setdefault("7", "")  # the first name is the one in use (v2.4, 3.4.2.5)
     elif name == "MRG":
         numbers.mark(tree.get("1"))
     return tree

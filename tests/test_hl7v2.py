@@ -413,6 +413,16 @@ def test_whatever_pid_32_says_but_verified_nobody_is_found_by_the_number(
     assert not [one for one in numbers_of if is_trusted(one.value, status=one.status)]
 
 
+@pytest.mark.parametrize("event", ["A40", "A34", "A47", "A45"])
+def test_a_merge_does_not_make_a_number_verified_that_is_not(mappings: dict[str, Mapping], event: str) -> None:
+    header = HEADER.replace("A31^ADT_A05", f"{event}^ADT_A39")
+    (theirs,) = read(document(header, EVENT, field(32, "NSTS03~ED"), "MRG|N2^^^RZZ99^MR"))
+    assert not list(laws.get_put(mappings["Merge"], theirs, event))
+    found = mappings["Merge"].inward(theirs, "pas").record.person
+    (number,) = [one for one in found.identifiers or () if one.system == "nhs"]  # type: ignore[union-attr]
+    assert number.status == "03"
+
+
 def test_an_nhs_number_is_known_by_the_universal_id_of_its_authority(mappings: dict[str, Mapping]) -> None:
     said = field(3, "N1^^^RZZ99^MR~9999001009^^^&2.16.840.1.113883.2.1.4.1&ISO")
     assert record_of(mappings, HEADER, EVENT, said)["person"]["identifiers"][0]["system"] == "nhs"
