@@ -247,11 +247,10 @@ def test_a_common_assessment_needs_consent_to_be_shared() -> None:
     assert judge(ChildRecord()) is None
 
 
-def test_an_nhs_number_is_unverified_if_its_source_says_so() -> None:
+def test_a_number_is_unverified_if_its_source_says_so() -> None:
     judge = CONDITIONS["unverified"]
     assert judge(Identifier(system="nhs", status="03")) is judge(Identifier(system="nhs", status="other:x")) is True
     assert judge(Identifier(system="nhs", status="01")) is judge(Identifier(system="nhs")) is False
-    assert judge(Identifier(system="upn", status="03")) is False
     assert judge(ChildRecord()) is None
 
 

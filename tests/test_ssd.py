@@ -404,3 +404,12 @@ def test_the_number_of_a_form_that_is_too_long_for_an_id_is_in_the_account() -> 
         form = {"id": "F" * length, "started": "2025-09-10", "consent": {"share": True}}
         made = MAPPING.create(from_tree({"source": {"id": "NS1003"}, "caf": [form]}))
         assert {one for one, path in made.account if path == "caf[].id"} == what
+
+
+def test_an_address_that_another_system_has_in_lines_keeps_its_street() -> None:
+    said = {"use": "home", "lines": ["14 Larch Row", "Flat 3"], "town": "Leeds", "postcode": "ZZ99 1AA"}
+    parts = {**said, "id": "2", "street": "Larch Row", "number": "14"}
+    tree = {"source": {"id": "NS1"}, "person": {"addresses": [{"id": "1", **said}, parts]}}
+    first, second = MAPPING.create(from_tree(tree)).tree["ssd_address"]
+    assert first["addr_address_json"] == {"STREET": "14 Larch Row, Flat 3", "TOWN": "Leeds"}
+    assert second["addr_address_json"] == {"HOUSE": "14", "STREET": "Larch Row", "TOWN": "Leeds"}

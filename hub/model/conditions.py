@@ -62,10 +62,8 @@ def _grounded(consent: object) -> bool:
 
 
 def unverified(part: Part) -> bool | None:
-    """The source says of an NHS number that it is not verified: any status but 01. UNSET: it says nothing."""
-    if not isinstance(part, Identifier):
-        return None
-    return part.system == "nhs" and isinstance(part.status, str) and part.status != "01"
+    """The source says of a number that it is not verified: any status but 01. UNSET: it says nothing."""
+    return isinstance(part.status, str) and part.status != "01" if isinstance(part, Identifier) else None
 
 
 def removed(part: Part) -> bool | None:
@@ -102,12 +100,7 @@ CONDITIONS: dict[str, Condition] = {
             ),
             no_consent_to_share,
         ),
-        Condition(
-            "unverified",
-            (Identifier,),
-            _named("person.identifiers[].system", "person.identifiers[].status"),
-            unverified,
-        ),
+        Condition("unverified", (Identifier,), _named("person.identifiers[].status"), unverified),
         Condition("removed", (Item,), _each("removed"), removed),
         Condition("stub", (Item,), _each("stub"), stub),
     )
