@@ -158,12 +158,7 @@ def shape(tree: Tree, name: str) -> Tree:
             value = shape(value, key)
         made[key] = value
     name_in(made, name)
-    if name == "HumanName":
-        _name_in(made)
-    elif name == "Address":
-        _address_in(made)
-    elif name == "Identifier" and tree.get("system") == NHS_NUMBER:
-        _status_in(made, unverified(tree))
+    _own_in(made, tree, name)
     for key in known.first:
         if type(made.get(key)) is list and made[key]:
             one, *more = made[key]
@@ -180,6 +175,29 @@ def shape(tree: Tree, name: str) -> Tree:
         first, *more = concept["coding"]
         made[CODED[name]] = {**concept, "coding": first, **({"coding-more": more} if more else {})}
     return made
+
+
+def _own_in(made: Tree, tree: Tree, name: str) -> None:
+    """The shape of a type of its own. tree: as it came."""
+    if name == "HumanName":
+        _name_in(made)
+    elif name == "Address":
+        _address_in(made)
+    elif name == "Identifier" and tree.get("system") == NHS_NUMBER:
+        _status_in(made, unverified(tree))
+
+
+def uses_in(patient: Tree) -> Tree:
+    """A number of which nothing is said is in force (`use` is ""); so is the first such name, if no other name is."""
+    for one in patient.get("identifier") or () if isinstance(patient.get("identifier"), list) else ():
+        if isinstance(one, dict):
+            one.setdefault("use", "")
+    listed = patient.get("name")
+    names = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    if not any(one.get("use") in ("usual", "official") for one in names):
+        for one in [one for one in names if "use" not in one][:1]:
+            one["use"] = ""
+    return patient
 
 
 def _kin_first(person: Tree) -> Tree:
@@ -301,4 +319,5 @@ __all__ = [
     "address_lines",
     "kind",
     "shape",
+    "uses_in",
 ]

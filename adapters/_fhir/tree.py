@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters._fhir.bundle import HUB, UUID, Bundle, Entry, Record, is_sent
 from adapters._fhir.links import MERGE, Replacing, is_bare, named, own_id, replacings
-from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree, shape
+from adapters._fhir.shape import ENTITIES, FOLLOWS, SUBJECTS, Tree, shape, uses_in
 from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.wire.jsontext import FALSE
@@ -116,7 +116,7 @@ class _Maker:
         if self.record.patient is not None and not self.record.gone:
             made = self._resource(self.record.patient, ())
             _languages_in(made)
-            _uses_in(made)
+            uses_in(made)
             taken = self._take_links(made)
             return {**made, "replaces": taken} if taken else made
         if self.record.patient is not None:  # another takes its place: what hangs on it is still told of
@@ -124,7 +124,7 @@ class _Maker:
         said, text = self.record.said, self.record.said.get("reference")
         if isinstance(said.get("identifier"), dict) and not is_sent(said):
             number = {key: value for key, value in said["identifier"].items() if key in ("system", "value")}
-            return _uses_in({"identifier": [number]})
+            return uses_in({"identifier": [number]})
         own = str(text).removeprefix(UUID)
         return {"id": own.removeprefix("Patient/") if is_sent(said) else own.rpartition("/")[2]}
 
@@ -323,19 +323,6 @@ def _languages_in(patient: Tree) -> None:
         patient["extension"] = left
         if not left:
             del patient["extension"]
-
-
-def _uses_in(patient: Tree) -> Tree:
-    """A number of which nothing is said is in force (`use` is ""); so is the first such name, if no other name is."""
-    for one in patient.get("identifier") or () if isinstance(patient.get("identifier"), list) else ():
-        if isinstance(one, dict):
-            one.setdefault("use", "")
-    listed = patient.get("name")
-    names = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    if not any(one.get("use") in ("usual", "official") for one in names):
-        for one in [one for one in names if "use" not in one][:1]:
-            one["use"] = ""
-    return patient
 
 
 def _preferred(one: Tree) -> Tree:
