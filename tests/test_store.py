@@ -14,7 +14,7 @@ import pytest
 
 from hub.errors import DeclarationError
 from hub.message import Message
-from hub.store import Batch, LeaseLost, Outcome, Store
+from hub.store import Batch, LeaseLost, Outcome, Store, StoreDown
 from hub.store.audit import Verified
 from hub.store.database import Database, Work
 from hub.store.statements import Sql
@@ -681,14 +681,33 @@ def test_a_probe_takes_a_whole_parcel(store: Store, council: Council) -> None:
 
 
 def test_a_target_has_as_many_slots_as_it_takes(store: Store, council: Council) -> None:
-    other = store.enlist("there", 2)
-    assert [store.lease_slot("ssd", council.worker, 2) for _ in range(2)] == [0, 1]
+    other, third = store.enlist("there", 2), store.enlist("elsewhere", 3)
+    assert [store.lease_slot("ssd", worker, 2) for worker in (council.worker, third)] == [0, 1]
+    assert store.lease_slot("ssd", council.worker, 2) == 0, "it has one, whether or not it was told so"
     assert store.lease_slot("ssd", other, 2) is None
     assert store.lease_slot("index", other, 2) == 0
     store.release_slot("ssd", other, 0)
     assert store.lease_slot("ssd", other, 2) is None, "not its own"
     store.release_slot("ssd", council.worker, 0)
     assert store.lease_slot("ssd", other, 2) == 0
+
+
+def test_a_slot_that_was_given_in_an_answer_that_got_lost_is_not_lost(
+    store: Store, council: Council, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.link_id("ssd")
+    commit = store.database.driver.commit
+
+    def lose(connection: object, at_hand: int) -> None:
+        commit(connection, at_hand)
+        raise StoreDown("the connection broke")
+
+    with monkeypatch.context() as patched, pytest.raises(StoreDown):
+        patched.setattr(store.database.driver, "commit", lose)
+        store.lease_slot("ssd", council.worker, 1)
+    assert store.lease_slot("ssd", council.worker, 1) == 0
+    store.release_slot("ssd", council.worker, 0)
+    assert store.lease_slot("ssd", store.enlist("there", 2), 1) == 0
 
 
 # Links

@@ -543,6 +543,20 @@ def test_what_is_set_aside_lets_others_go_and_comes_back_to_its_place(store: Sto
     council.send(2)
 
 
+def test_the_bytes_of_what_is_set_aside_are_left_where_they_lie(store: Store, council: Council) -> None:
+    council.take(council.record("ann", "A"), council.record("bob", "A"))
+    council.claim(1)
+    council.prepare([1])
+    council.finish(Outcome(1, "ready", counted=False))
+    store.set_aside([1, 2], WHO, "not now")
+    assert store.tokens("ssd") == {"token"}, "a folder that lacks them would take them for given"
+    store.restore([1], WHO, "now")
+    assert store.tokens("ssd") == {"token"}
+    assert council.claim(1).claims[0].parcel is not None
+    council.finish(Outcome(1, "sent"))
+    assert store.tokens("ssd") == set()
+
+
 def test_what_is_being_sent_or_closed_is_not_set_aside(store: Store, council: Council) -> None:
     council.take(council.record("ann", "A"), council.record("bob", "A"))
     council.claim(1)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, pairwise
+from typing import Any
 
 import pytest
 
@@ -419,6 +420,41 @@ def test_a_connection_cut_before_the_commit_loses_nothing(places: Places, postgr
         assert len(cuts) == 6
         assert council.run("SELECT count(*) FROM message") == [(6,)]
         assert council.run("SELECT count(*) FROM message WHERE ended IS NULL") == [(0,)]
+
+
+SLOW = """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON message DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+WHEN (NEW.state = 'sending') EXECUTE FUNCTION slow()"""
+
+
+def test_a_claim_is_given_back_whose_commit_goes_on_after_its_connection_was_lost(
+    places: Places, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = places.new("postgresql")
+    name = url.rpartition("/")[2]
+    for store in opened(url):
+        council = Council(store)
+        council.take(council.record("ann", "A"))
+        hints = council.hints(1)
+        postgres.sql(SLOW, name)
+        commit = store.database.driver.commit
+
+        def lose(connection: Any, at_hand: int) -> None:
+            monkeypatch.setattr(store.database.driver, "commit", commit)  # noqa: B023 - called in this turn
+            connection.pgconn.send_query(b"COMMIT")
+            connection.pgconn.flush()
+            connection.close()
+            raise StoreDown("the connection broke")
+
+        monkeypatch.setattr(store.database.driver, "commit", lose)
+        try:
+            with pytest.raises(StoreDown):
+                store.claim(council.worker, "ssd", hints)
+            assert store.give_back(council.worker, "ssd") == 1
+            assert council.state(1) == "ready"
+        finally:
+            postgres.sql("DROP TRIGGER slow ON message", name)
+            postgres.sql("DROP FUNCTION slow", name)
 
 
 def test_a_worker_stopped_in_a_transaction_holds_up_nobody_for_longer_than_its_lease(

@@ -41,7 +41,7 @@ _LEASE = Sql(f"""UPDATE source SET reader = :worker WHERE link = :link AND {LIVE
     AND (reader IS NULL OR reader = :worker OR NOT {LIVE.format("reader")})""")
 _RELEASE = Sql("UPDATE source SET reader = NULL WHERE link = :link AND reader = :worker")
 _LOCK = Sql(f"SELECT t.link FROM target t WHERE t.link = :target AND {LIVE.format(':worker')} {{lock t}}")
-_SLOTS = Sql("SELECT n FROM slot WHERE target = :target")
+_SLOTS = Sql("SELECT n, worker FROM slot WHERE target = :target")
 _TAKE_SLOT = Rows("slot", "target n worker")
 _FREE_SLOT = Sql("DELETE FROM slot WHERE target = :target AND n = :n AND worker = :worker")
 _PAUSE = Sql("UPDATE target SET paused = {now} + :seconds, cause = :cause, probe = NULL WHERE link = :target")
@@ -115,13 +115,16 @@ class Links(Shelf):
         self.database.write(lambda work: work.run(_RELEASE, link=number, worker=worker))
 
     def lease_slot(self, target: str, worker: int, at_once: int) -> int | None:
-        """One of a target's connections, from 0; None while all are in use, by whatever worker."""
+        """One of a target's connections, from 0; None while all are in use by other workers. A worker has one: it may
+        not know so, if the answer that gave it was lost."""
         link = self.link_id(target)
 
         def act(work: Work) -> int | None:
             if work.row(_LOCK, target=link, worker=worker) is None:
                 return None
-            used = {row[0] for row in work.rows(_SLOTS, target=link)}
+            used = dict(map(tuple, work.rows(_SLOTS, target=link)))
+            if worker in used.values():
+                return int(next(n for n, by in used.items() if by == worker))
             if len(used) >= at_once:
                 return None
             free = next(n for n in range(at_once) if n not in used)

@@ -16,6 +16,8 @@ from hub.store.statements import Sql
 SOON = 5.0
 """Seconds: what comes due within them counts as work to be done now."""
 
+# A claim whose commit is still under way, though its connection was lost, is waited for: it keeps the worker's row.
+_CLAIMING = Sql("SELECT w.id FROM worker w WHERE w.id = :worker {lock w}")
 _OWNED = Sql("""SELECT m.number FROM message m WHERE m.state = 'sending' AND m.owner = :worker AND m.target = :target
     ORDER BY m.number {lock m}""")
 # What it has of them may have been sent: nobody said what became of it.
@@ -40,8 +42,11 @@ _SET = Sql("SELECT digest FROM mapping_set ORDER BY id DESC LIMIT 1")
 _NEW_SET = Sql("INSERT INTO mapping_set (digest, since) VALUES (:digest, {now})")
 _JUNK = Sql("INSERT INTO junk (at, target, reason, sha256) VALUES ({now}, :target, :reason, :sha256)")
 _ALL_JUNK = Sql("SELECT count(*) FROM junk")
-_TOKENS = Sql("""SELECT DISTINCT p.token FROM parcel p JOIN message m ON m.parcel = p.number
-    WHERE m.ended IS NULL AND m.target = :target AND p.token <> ''""")
+# What a person set aside may be restored, and goes then as it was kept.
+_TOKENS = Sql("""SELECT p.token FROM parcel p JOIN message m ON m.parcel = p.number
+    WHERE m.ended IS NULL AND m.target = :target AND p.token <> ''
+    UNION SELECT p.token FROM aside a JOIN message m ON m.number = a.number JOIN parcel p ON p.number = m.parcel
+    WHERE a.target = :target AND p.token <> ''""")
 
 
 class Serving(Audit, Reading, Keeping, Lineage):
@@ -55,6 +60,7 @@ class Serving(Audit, Reading, Keeping, Lineage):
         link = self.link_id(target)
 
         def act(work: Work) -> int:
+            work.row(_CLAIMING, worker=worker)
             work.run(_NO_PROBE, target=link, worker=worker)
             numbers = [row[0] for row in work.rows(_OWNED, worker=worker, target=link)]
             if numbers:
@@ -126,6 +132,6 @@ class Serving(Audit, Reading, Keeping, Lineage):
         return int(self.database.read(lambda work: work.value(_ALL_JUNK)))
 
     def tokens(self, target: str) -> set[str]:
-        """Under which names bytes lie aside at a target that may still have to be sent."""
+        """Under which names bytes lie aside at a target that may still have to be sent, now or when restored."""
         link = self.link_id(target)
         return {row[0] for row in self.database.read(lambda work: work.rows(_TOKENS, target=link))}
