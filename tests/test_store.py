@@ -702,9 +702,10 @@ def test_a_slot_that_was_given_in_an_answer_that_got_lost_is_not_lost(
         commit(connection, at_hand)
         raise StoreDown("the connection broke")
 
-    with monkeypatch.context() as patched, pytest.raises(StoreDown):
+    with monkeypatch.context() as patched:
         patched.setattr(store.database.driver, "commit", lose)
-        store.lease_slot("ssd", council.worker, 1)
+        with pytest.raises(StoreDown):
+            store.lease_slot("ssd", council.worker, 1)
     assert store.lease_slot("ssd", council.worker, 1) == 0
     store.release_slot("ssd", council.worker, 0)
     assert store.lease_slot("ssd", store.enlist("there", 2), 1) == 0

@@ -6,14 +6,17 @@ import random
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import count, pairwise
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from hub.message import Message, Parcel
+from hub.message import Message, Parcel, Told
 from hub.store import Incoming, LeaseLost, Outcome, Store, StoreDown
+from hub.store.database import no_hook
 from hub.store.statements import Sql
 from tests.nodes import Postgres
 from tests.stores import AWAY, RING, Council, Places, numbered, opened
@@ -322,6 +325,42 @@ def test_one_document_kept_by_two_is_one(pair: tuple[Council, Council]) -> None:
         found = both(*(lambda c=c, turn=turn: c.store.keep("ics", str(turn), [("", b"x")]) for c in pair))  # type: ignore[misc]
         assert sorted(one.new for one in found) == [False, True]  # type: ignore[attr-defined]
         assert len({one.document for one in found}) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("leaves_first", [True, False])
+def test_a_child_tells_under_a_number_that_another_leaves_at_that_moment(
+    pair: tuple[Council, Council], leaves_first: bool
+) -> None:
+    one, other = pair
+    old, new = RING.name("nhs", "1"), RING.name("nhs", "2")
+    one.take(*(one.record(name, "A", places=(old,)) for name in ("ann", "cat")))
+    ann, cat = (one.store.children([one.child(name)])[one.child(name)] for name in ("ann", "cat"))
+    for number, told in enumerate((Told(ann, b"a", b"a", [old], [], []), Told(cat, b"c", b"ac", [old], [ann], [])), 1):
+        assert one.claim(number).claims
+        one.finish(Outcome(number, "sent", told=[replace(told, seen=[(old, 1)] if told.of else [])]))
+    other.take(other.record("x1", "A", source="health", places=(old,)), source="health")
+    one.take(one.record("ann", "B", places=(new,)))
+    assert other.claim(3).claims
+    assert one.claim(4).claims
+    x1 = one.store.children([one.child("x1", "health")])[one.child("x1", "health")]
+    comes = partial(other.finish, Outcome(3, "sent", told=[Told(x1, b"x", b"acx", [old], [ann, cat], [(old, 2)])]))
+    goes = partial(one.finish, Outcome(4, "sent", told=[Told(ann, b"b", b"b", [new], [], [(old, 2)], [(old, b"c")])]))
+    first, second = ((one, goes), comes) if leaves_first else ((other, comes), goes)
+    with ThreadPoolExecutor(1) as pool:
+
+        def meanwhile(step: str, at_hand: int) -> None:
+            if step == "T5.before-commit":
+                first[0].store.database.hook = no_hook
+                later.append(pool.submit(second))
+                wait(later, 0.7)
+
+        later: list[Future[object]] = []
+        first[0].store.database.hook = meanwhile
+        first[1]()
+        later[0].result()
+    assert (one.state(3), one.state(4)) == ("sent", "sent")
+    told = one.store.known("ssd", [(x1, [old])])[0].held
+    assert [held.record for held in told] == [b"c" if leaves_first else b"acx"], "the second saw what the first did"
 
 
 # Ends anywhere

@@ -210,8 +210,9 @@ class Postgresql:
         return bool(connection.closed)
 
     def broken_off(self, error: Exception) -> bool:
-        """Whether the database chose another transaction over this one: a deadlock or a failed serialization."""
-        return getattr(error, "sqlstate", None) in ("40P01", "40001")
+        """Whether the database chose another transaction over this one: a deadlock, a failed serialization, or a row
+        that another made first."""
+        return getattr(error, "sqlstate", None) in ("40P01", "40001", "23505")
 
     def line(self, error: Exception) -> str:
         """An error in one line where a person or time can mend it, "" otherwise."""

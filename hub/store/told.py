@@ -2,7 +2,8 @@
 
 Under the key of a child lies all that its source has said; under the key of a number by which sources meet (an NHS
 number), the shared parts as all of them have told them. Kept when a message arrived (T5), read when the next is
-written: both hold the places that lie between, so nobody else writes meanwhile.
+written: both hold the places that lie between, so nobody else writes meanwhile. But a child that has another number now
+takes out what it told under the one before: of two at once the second finds that it is not as it was read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from hub.store.line import Line
 from hub.store.statements import Rows, Sql
 
 _READ = Sql("SELECT t.key, t.number, t.sealed FROM told t WHERE t.target = :target AND t.key {in keys}")
+_LOCKED = Sql("""SELECT t.key, t.number, t.sealed FROM told t WHERE t.target = :target AND t.key {in keys}
+    ORDER BY t.key {lock t}""")
 _KEYS = Sql("SELECT k.id, k.name FROM key k WHERE k.name {in names bytes}")
 _NAMES = Sql("SELECT k.id, k.name FROM key k WHERE k.id {in ids}")
 _MERGED = Sql("SELECT k.id FROM key k WHERE k.id {in keys} AND k.alias IS NOT NULL")
@@ -103,14 +106,15 @@ class Telling(Line):
         merged = tuple(others[key].record for key in last_first if key in gone)
         return Known(child, own.record, tuple(held), told, merged, own.listed)
 
-    def _rows(self, work: Work, target: int, keys: Sequence[int], *, damaged: bool = False) -> _Rows:
-        """Rows by key. damaged: one that cannot be opened is left out."""
+    def _rows(self, work: Work, target: int, keys: Sequence[int], *, changes: bool = False) -> _Rows:
+        """Rows by key. changes: they are to be replaced: nobody else does meanwhile, and one that cannot be opened is
+        left out."""
         rows: _Rows = {}
-        for row in work.rows(_READ, target=target, keys=list(keys)) if keys else ():
+        for row in work.rows(_LOCKED if changes else _READ, target=target, keys=list(keys)) if keys else ():
             try:
                 rows[row.key] = self._row(target, row)
             except SealError as error:
-                if not damaged or isinstance(error, KeyMissing):
+                if not changes or isinstance(error, KeyMissing):
                     raise
         return rows
 
@@ -130,7 +134,7 @@ class Telling(Line):
             child, left = told.child, dict(told.left)
             names = [*told.names, *left]
             ids = {row.id: row.name for row in work.rows(_KEYS, names=names)} if names else {}
-            rows = self._rows(work, target, [child, *ids], damaged=True)
+            rows = self._rows(work, target, [child, *ids], changes=True)
             # Not as it was read: somebody found meanwhile that a number is another child's, or told more under it. What
             # lies there stays, and this child's parts will be told anew with its next message.
             is_read = {ids[key]: row.message for key, row in rows.items() if key in ids} == dict(told.seen)
