@@ -412,6 +412,24 @@ def test_what_was_set_aside_goes_with_its_record_to_its_child_and_overtakes_noth
     assert council.claim(1).claims, "not at the other target"
 
 
+@pytest.mark.parametrize("sent", ["the merge", "what came after it"])
+def test_what_was_nobodys_does_not_come_after_the_merge_of_its_child_into_another(
+    store: Store, council: Council, sent: str
+) -> None:
+    council.take(council.record("ann", "A"), council.record("bob", "A"))
+    council.send(1, 2)
+    council.take(replace(nobodys(store, council, "ssd"), child=store.ring.name("child", "ics", "document", 2, 0)))
+    council.take(council.record("bob", "B", carries="event", merge=council.child("ann")))
+    council.send(4)
+    if sent != "the merge":
+        council.take(council.record("bob", "C"))
+        council.send(5)
+    start(store, 3)
+    release(council, {(2, 0): council.record("ann", "0")})
+    assert council.state(3) == "parked"
+    assert council.claim(3).claims == []
+
+
 def test_a_purge_leaves_the_record_of_what_was_set_aside_before_it_was_mended(store: Store, council: Council) -> None:
     council.take(nobodys(store, council))
     store.set_aside([2], WHO, "not now")
