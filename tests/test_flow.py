@@ -128,6 +128,32 @@ def test_what_only_the_source_understands_goes_to_no_other_system(home: Path) ->
     assert b'"extras":{"cin_census":' in (home / "file.jsonl").read_bytes(), "a file of records has it"
 
 
+def test_a_link_with_another_name_tells_of_the_same_children_and_things(home: Path) -> None:
+    toml = TOML.replace('"canonical"', '"fhir_r4"')
+    (home / "hub.toml").write_text(toml)
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    assert once(home) == 0
+    before = sent(home, "ours")
+    new = toml.replace("[links.ics]", "[links.care]").replace('from = "ics"', 'from = "care"')
+    (home / "hub.toml").write_text(new.replace("[links.ours]", "[links.fhir]").replace('"ours"]', '"fhir"]'))
+    settings = load(home / "hub.toml")
+    with closing(Store.open(settings.store, settings.ring)) as store:
+        store.rename_link("ics", "care")
+        store.rename_link("ours", "fhir")
+    drop(home, CENSUS.read_bytes(), "b.xml")
+    assert once(home) == 0
+    assert sent(home, "ours") == before, "nothing is new in it"
+    drop(home, CENSUS.read_bytes().replace(b"<Sex>M</Sex>", b"<Sex>F</Sex>"), "c.xml")
+    assert once(home) == 0
+    after = [path for path in sent(home, "ours") if path not in before]
+    assert after
+    asked = [
+        {entry["request"]["url"] for path in paths for entry in json.loads(path.read_bytes())["entry"]}
+        for paths in (before, after)
+    ]
+    assert asked[1] <= asked[0], "each resource is asked for as it was made"
+
+
 def test_the_same_document_dropped_again_changes_nothing(home: Path) -> None:
     drop(home, CENSUS.read_bytes(), "a.xml")
     once(home)

@@ -221,8 +221,8 @@ def test_a_record_that_a_person_edited_is_not_read_from_its_document(council: Co
     with contextlib.closing(sqlite3.connect(council.folder / "hub.db")) as connection, connection:
         connection.execute("UPDATE record SET revision = 1")
     settings = load(council.toml)
-    links = mapped(settings)
     with council.open() as store:
+        links = mapped(settings, store)
         differ = Differ(links, dict(links), store, settings.ring)
         assert (list(differ.run()), differ.looked) == ([], 0), "nothing is changed"
     assert diff(council)["differences"] == 0

@@ -331,7 +331,9 @@ def test_files_that_change_within_a_tick_of_the_clock_are_seen(home: Home) -> No
 
 
 def test_links_of_a_command_have_mappings_and_no_connection(home: Home) -> None:
-    links = mapped(load(home.folder / "hub.toml"))
+    store = home.store()
+    links = mapped(load(home.folder / "hub.toml"), store)
+    store.close()
     assert all(link.inlet is None and link.outlet is None and link.mappings for link in links.values())
     assert links["index"].targets == ("ours",)
     assert re.fullmatch("[0-9a-f]{32}", mapping_digest(links.values()))

@@ -83,7 +83,7 @@ def predict(settings: Settings, store: Store, asked: Asked, run: int | None = No
     from hub.store import Choice
 
     digest = mapping_digest(settings.links.values())
-    links, ring = mapped(settings), settings.ring
+    links, ring = mapped(settings, store), settings.ring
     with progress("messages") as tick:
         count = (lambda done, of: tick(done)) if tick is not None else None
         if "latest" in asked.choice:

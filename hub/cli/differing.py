@@ -30,7 +30,9 @@ _FIELDS = 30
 """Most fields of a target shown as text."""
 
 
-def sides(settings: Settings, folders: list[str], link: str) -> tuple[dict[str, Link], dict[str, Link]]:
+def sides(
+    settings: Settings, store: Store, folders: list[str], link: str
+) -> tuple[dict[str, Link], dict[str, Link]]:
     """The links as they are, and with another overlay. folders: old and new, or new alone for the last of `link`.
 
     DeclarationError when no link has the old one, or the new one does not load.
@@ -50,7 +52,7 @@ def sides(settings: Settings, folders: list[str], link: str) -> tuple[dict[str, 
     if not others:
         has = "without overlays" if folders[0] == SHIPPED else f"with the overlay {folders[0]}"
         raise DeclarationError(f"{settings.file.name} has no link {has}")
-    old = mapped(settings)
+    old = mapped(settings, store)
     new = {
         name: replace(one, overlays=others[name], mappings=load(one.adapter, others[name])) if name in others else one
         for name, one in old.items()

@@ -65,6 +65,7 @@ def _parts(store: Store, trace: Trace, parcel: Parcel, left_out: list[dict[str, 
         records = decode_all(store.record(trace.document, trace.ordinal, trace.revision))
     except HubError as error:
         return {"missing": str(error)}
+    own = store.identity(trace.target)
     told = parcel.told[parcel.numbers.index(trace.number)] if trace.number in parcel.numbers and parcel.told else []
     if len(told) == len(records):  # with what was told before, and by others
         records = [written(record, known) for record, known in zip(records, told, strict=True)]
@@ -78,7 +79,7 @@ def _parts(store: Store, trace: Trace, parcel: Parcel, left_out: list[dict[str, 
         above, _, name = path.rpartition(".")
         if n > 0 and (name not in _OWN or not above.endswith("[]") or any(one.startswith(above) for one in heard)):
             parts[path.partition(".")[0].removesuffix("[]")][path] = n
-    return {"parts": dict(parts), "extras": any(trace.target in links_of(one) for one in records)}
+    return {"parts": dict(parts), "extras": any(own in links_of(one) for one in records)}
 
 
 def show(told: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ def _record(settings: Settings, store: Store, name: str) -> Record:
     found = asking.find(store, name)
     if not found:
         raise DeclarationError(f"the store knows no message {asking.shown(name)}: it never had it, or it was purged")
-    at, links = (found[0].document, found[0].ordinal), mapped(settings)
+    at, links = (found[0].document, found[0].ordinal), mapped(settings, store)
     link = links.get(found[0].source)
     if link is None:
         raise DeclarationError(f"{settings.file.name} has no link {found[0].source!r} any more: put it back first")

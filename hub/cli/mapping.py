@@ -171,7 +171,7 @@ def diff(
     from hub.cli.opened import opened, put
 
     with opened(config) as (settings, store):
-        old, new = differing.sides(settings, folders, link)
+        old, new = differing.sides(settings, store, folders, link)
         told = differing.collect(settings, store, old, new, limit)
     if as_json:
         put(told)

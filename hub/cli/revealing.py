@@ -39,7 +39,7 @@ def collect(settings: Settings, store: Store, row: CauseRow, held: list[Held]) -
     """
     from hub.config.build import mapped
 
-    links = mapped(settings)
+    links = mapped(settings, store)
     messages: Counter[Said] = Counter()
     children: defaultdict[Said, set[int]] = defaultdict(set)
     counts = Counter(looked=len(held))

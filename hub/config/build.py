@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -45,9 +46,11 @@ def build(settings: Settings, *, lease: float = LEASE, hook: Hook = no_hook) -> 
     )
 
 
-def mapped(settings: Settings) -> dict[str, Link]:
+def mapped(settings: Settings, store: Store) -> dict[str, Link]:
     """The links by name, with mappings and no connection opened, for commands that look. Errors as `build`."""
-    return {one.name: _link(settings, one, reached=False) for one in settings.links.values()}
+    known = store.identities()
+    links = (_link(settings, one, reached=False) for one in settings.links.values())
+    return {one.name: replace(one, identity=known.get(one.name, "")) for one in links}
 
 
 def _link(settings: Settings, one: LinkSettings, *, reached: bool = True) -> Link:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 
@@ -134,6 +135,9 @@ class Hub:
                 "put the link back, or say 'ics-hub link rename OLD NEW'"
             )
         flow.store.register([one.name for one in self.sources], [one.name for one in self.targets])
+        known = flow.store.identities()
+        flow.links.update({name: replace(one, identity=known[name]) for name, one in flow.links.items()})
+        self.sources, self.targets = ([flow.links[one.name] for one in some] for some in (self.sources, self.targets))
         flow.worker.enlist()
         self.reloader.step()
 

@@ -165,7 +165,7 @@ class Differ:
         link, found = links[target], []
         for record in decode_all(read.body, Token):
             mapping = link.writer(links[held.source], read.kind, record)
-            made = mapping.create(record, target, edition=link.edition(record), strict=link.strict)
+            made = mapping.create(record, link.own, edition=link.edition(record), strict=link.strict)
             plain = isinstance(mapping, Mapped) and mapping.schema is not None and mapping.schema.unordered
             found.append((made.tree, plain))
         return found

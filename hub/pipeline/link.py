@@ -36,7 +36,7 @@ class Link:
     records: most in one parcel. batch: most messages claimed at once. attempts: after which a message is parked. poll:
     seconds between two looks for documents. rate: records a second of this process, None for no limit. hours: when it
     may be sent to. at_once: connections over all processes. writes: the edition to write, "" for the newest; head: what
-    the adapter's head is to say besides.
+    the adapter's head is to say besides. identity: the name that a store first knew it by, "" without one.
     """
 
     name: str
@@ -57,6 +57,12 @@ class Link:
     overlays: tuple[Path, ...] = field(default=(), repr=False)
     writes: str = ""
     head: Tree = field(default_factory=dict, repr=False)
+    identity: str = ""
+
+    @property
+    def own(self) -> str:
+        """What it is called in records and to other systems: a new name would make every child and item another one."""
+        return self.identity or self.name
 
     def is_hour(self) -> bool:
         """Whether it may be sent to at this hour."""
@@ -79,7 +85,7 @@ class Link:
         if self.writes:
             return self.writes
         source = record.source
-        own = source.edition if source and source.link == self.name else ""
+        own = source.edition if source and source.link == self.own else ""
         return own if isinstance(own, str) and own else self.adapter.editions[-1]
 
 

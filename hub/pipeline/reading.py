@@ -130,7 +130,7 @@ def _incoming(source: Source, number: int, ordinal: int, theirs: Theirs | Record
         if isinstance(theirs, RecordError):
             raise theirs
         mapping = link.reader(theirs)
-        found = mapping.inward(theirs, link.name, park=link.park)
+        found = mapping.inward(theirs, source.identity, park=link.park)
         return _mapped(source, (number, ordinal), mapping, theirs, found.record, found.findings)
     except RecordError as error:
         cause = Cause.of("inward", error)

@@ -58,11 +58,12 @@ def knowing_of(store: Store, ring: Keyring, children: Mapping[int, tuple[int, st
 
 
 class _Opened(msgspec.Struct):
-    """number: of the message. names: of the number in each record by which sources meet, where what the target knows is
-    asked for."""
+    """number: of the message. source: what others call the link that it came by. names: of the number in each record
+    by which sources meet, where what the target knows is asked for."""
 
     number: int
     message: Message
+    source: str
     records: list[ChildRecord]
     mappings: list[AnyMapping]
     names: list[list[bytes]]
@@ -122,7 +123,8 @@ def _open(target: Link, sources: dict[str, Link], ring: Keyring, names: bool, me
     kept = decode_all(message.body(ring), Token)
     source = sources.get(message.source)
     mappings = [target.writer(source, message.kind, one) for one in kept]
-    return _Opened(message.number, message, kept, mappings, [meeting(ring, one) for one in kept] if names else [])
+    own = source.own if source is not None else message.source
+    return _Opened(message.number, message, own, kept, mappings, [meeting(ring, one) for one in kept] if names else [])
 
 
 def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | None) -> _Knows:
@@ -143,7 +145,7 @@ def _knows(target: Link, ring: Keyring, opened: list[_Opened], known: Knowing | 
                     continue
                 asked[number, n] = own, one.names[n] if shared else []
                 found[number, n] = partial(
-                    lay, source=one.message.source, names=partial(meeting, ring), changes=changes, shared=shared
+                    lay, source=one.source, names=partial(meeting, ring), changes=changes, shared=shared
                 )
     if asked:
         for at, knows in _read(known, target.name, asked).items():
@@ -216,7 +218,7 @@ def _piece(batch: _Batch, knows: _Knows, hidden: set[int], opened: _Opened) -> P
             told.append(kept)
         if message.number in hidden:
             record = _shield(record)
-        theirs, created = _theirs(batch, message, n, record, mapping)
+        theirs, created = _theirs(batch, opened, n, record, mapping)
         if len(theirs.tree) > ("id" in theirs.tree):  # more than whom it is about
             made.append(theirs)
         for what, count in created.account.items():
@@ -232,18 +234,18 @@ def _piece(batch: _Batch, knows: _Knows, hidden: set[int], opened: _Opened) -> P
 
 
 def _theirs(
-    batch: _Batch, message: Message, n: int, record: ChildRecord, mapping: AnyMapping
+    batch: _Batch, opened: _Opened, n: int, record: ChildRecord, mapping: AnyMapping
 ) -> tuple[Theirs, Created]:
     """The n-th record of a message in the target's words. Each has a key of its own, or a receiver that knows keys
     would drop the second child of a form."""
-    target, source = batch.target, record.source
+    target, source, message = batch.target, record.source, opened.message
     edition = target.edition(record)
-    created = mapping.create(record, target.name, edition=edition, strict=target.strict)
+    created = mapping.create(record, target.own, edition=edition, strict=target.strict)
     as_of, own = (source.as_of, source.id) if source else ("", "")
     head = batch.head(as_of if isinstance(as_of, str) else "", edition)
     name = own if isinstance(own, str) else ""
     key = (blake2b(b"%d" % n, key=message.id, digest_size=16).digest() if n else message.id).hex()
-    return Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=batch.at, source=message.source), created
+    return Theirs(mapping.kind, name, created.tree, head, edition, key=key, at=batch.at, source=opened.source), created
 
 
 def _over(head: Tree, more: Tree) -> Tree:

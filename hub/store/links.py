@@ -36,7 +36,7 @@ _ROLES = {
 }
 _IN_USE = Sql("SELECT source, target FROM message WHERE ended IS NULL GROUP BY source, target")
 _UNREAD = Sql("SELECT DISTINCT link FROM document WHERE NOT done")
-_NAMES = Sql("SELECT id, name FROM link")
+_NAMES = Sql("SELECT id, name, identity FROM link")
 _LEASE = Sql(f"""UPDATE source SET reader = :worker WHERE link = :link AND {LIVE.format(":worker")}
     AND (reader IS NULL OR reader = :worker OR NOT {LIVE.format("reader")})""")
 _RELEASE = Sql("UPDATE source SET reader = NULL WHERE link = :link AND reader = :worker")
@@ -93,6 +93,10 @@ class Links(Shelf):
                     work.run(_ROLES[role], link=number)
 
         self.database.write(act)
+
+    def identities(self) -> dict[str, str]:
+        """The name that each link was first known by, by its name now."""
+        return self.database.read(lambda work: {row.name: row.identity for row in work.rows(_NAMES)})
 
     def orphans(self, links: Iterable[str]) -> list[str]:
         """Links with open messages or unread documents that are not among these."""

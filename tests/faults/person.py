@@ -74,8 +74,8 @@ class Person:
         self.home, self.chance = home, chance
         self.settings = load(home / "hub.toml")
         self.log = Log(home / "acts.log")
-        self.links = mapped(self.settings)
         self.store = Store.open(self.settings.store, self.settings.ring, hook=hook)
+        self.links = mapped(self.settings, self.store)
         self.rows = Rows(self.settings.store, self.settings.ring)
         self.hits = Counter(hit for line in lines(home / "acts.log") if line["flight"] for hit in line.get("hits", ()))
         self._count = 0
