@@ -30,9 +30,7 @@ _FIELDS = 30
 """Most fields of a target shown as text."""
 
 
-def sides(
-    settings: Settings, store: Store, folders: list[str], link: str
-) -> tuple[dict[str, Link], dict[str, Link]]:
+def sides(settings: Settings, store: Store, folders: list[str], link: str) -> tuple[dict[str, Link], dict[str, Link]]:
     """The links as they are, and with another overlay. folders: old and new, or new alone for the last of `link`.
 
     DeclarationError when no link has the old one, or the new one does not load.

@@ -233,9 +233,7 @@ def _piece(batch: _Batch, knows: _Knows, hidden: set[int], opened: _Opened) -> P
     return Piece(message, made, account.decode(), told)
 
 
-def _theirs(
-    batch: _Batch, opened: _Opened, n: int, record: ChildRecord, mapping: AnyMapping
-) -> tuple[Theirs, Created]:
+def _theirs(batch: _Batch, opened: _Opened, n: int, record: ChildRecord, mapping: AnyMapping) -> tuple[Theirs, Created]:
     """The n-th record of a message in the target's words. Each has a key of its own, or a receiver that knows keys
     would drop the second child of a form."""
     target, source, message = batch.target, record.source, opened.message

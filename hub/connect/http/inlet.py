@@ -1,14 +1,18 @@
 """The inlet: a FHIR server searched again and again, each page of what it found a document (a searchset Bundle).
 
-From the second time on only what changed since is asked for (`_lastUpdated`). What a page is known by is what is in it:
-the same resources in the same versions are the same document. After a restart all is asked for once more.
+From the second time on only what changed since is asked for (`_lastUpdated`), and a little before: a server may show
+late what it stamped early. What a page is known by is what is in it: the same resources in the same versions are the
+same document. Where a server tells no versions, what comes back to what it was is a change as well: such a page is
+known by its place in the search too. After a restart all is asked for once more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urljoin, urlsplit
 
@@ -20,6 +24,8 @@ from hub.wire import Document
 
 KNOWN = 100_000
 """Pages that are remembered, as not to give them again."""
+LATE = timedelta(seconds=60)
+"""How long a server may take to show what it has stamped with a time: a transaction that goes on meanwhile."""
 
 
 class HttpInlet:
@@ -32,6 +38,8 @@ class HttpInlet:
         self._hook = hook
         self._at = ""
         self._since = self._newest = ""
+        self._place = 0
+        self._lay: dict[int, tuple[str, str]] = {}
         self._settled: dict[str, None] = {}
 
     def __repr__(self) -> str:
@@ -47,7 +55,8 @@ class HttpInlet:
     def fetch(self) -> Iterator[Arrival]:
         """Pages that were not given before, from where the last fetch stood. Unavailable when the server leads in a
         circle."""
-        self._at = self._at or self._first()
+        if not self._at:
+            self._at, self._place = self._first(), 0
         asked: set[str] = set()
         while self._at:
             if self._at in asked:
@@ -55,13 +64,13 @@ class HttpInlet:
                 raise Unavailable(f"{self._call.place}: the next page of the search is one before it", whole=True)
             asked.add(self._at)
             body = self._page(self._at)
-            name, newest, empty = _known_by(body)
+            name, newest, empty = self._known_by(body)
             if not empty and name not in self._settled:
                 yield Arrival(name, Document.of("searchset.json", body))
                 if name not in self._settled:
                     return
             self._newest = max(self._newest, newest)
-            self._at = self._next(body)
+            self._at, self._place = self._next(body), self._place + 1
         self._since = self._newest or self._since
 
     def settle(self, arrival: Arrival) -> None:
@@ -85,7 +94,8 @@ class HttpInlet:
         url = f"{told.url}/{told.search}"
         if not self._since:
             return url
-        return f"{url}{'&' if '?' in told.search else '?'}_lastUpdated=ge{self._since.replace('+', '%2B')}"
+        since = _before(self._since).replace("+", "%2B")
+        return f"{url}{'&' if '?' in told.search else '?'}_lastUpdated=ge{since}"
 
     def _page(self, url: str) -> bytes:
         end = monotonic() + self._call.told.timeout + CONNECTING
@@ -111,17 +121,35 @@ class HttpInlet:
         return url.geturl()
 
 
-def _known_by(body: bytes) -> tuple[str, str, bool]:
-    """What a page is known by, the time of its newest resource, and whether it holds none."""
-    told = []
-    newest = ""
-    for one in fhir.parse(body).get("entry") or []:
-        held = one.get("resource") if isinstance(one, dict) else None
-        if isinstance(held, dict):
-            told.append(json.dumps(held, sort_keys=True))
-            meta = held.get("meta")
-            newest = max(newest, str(meta.get("lastUpdated", "")) if isinstance(meta, dict) else "")
-    return hashlib.sha256("\n".join(told).encode()).hexdigest(), newest, not told
+    def _known_by(self, body: bytes) -> tuple[str, str, bool]:
+        """What a page is known by, the time of its newest resource, and whether it holds none."""
+        told, times, versioned = [], [""], True
+        for one in fhir.parse(body).get("entry") or []:
+            held = one.get("resource") if isinstance(one, dict) else None
+            if isinstance(held, dict):
+                told.append(json.dumps(held, sort_keys=True))
+                meta = held.get("meta")
+                meta = meta if isinstance(meta, dict) else {}
+                times.append(str(meta.get("lastUpdated", "")))
+                versioned = versioned and bool(meta.get("versionId") or times[-1])
+        digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
+        return digest if versioned else self._known_here(digest), max(times), not told
+
+    def _known_here(self, digest: str) -> str:
+        """What a page is known by that tells no versions: what is in it, and when it came to lie at this place."""
+        before, name = self._lay.get(self._place, (digest, digest))
+        if before != digest:
+            name = f"{digest} {secrets.token_hex(8)}"
+        self._lay[self._place] = digest, name
+        return name
+
+
+def _before(stamp: str) -> str:
+    """A time by a server's clock, LATE earlier; as it is where it is none."""
+    try:
+        return (datetime.fromisoformat(stamp) - LATE).isoformat()
+    except (ValueError, OverflowError):
+        return stamp
 
 
 __all__ = ["HttpInlet"]
