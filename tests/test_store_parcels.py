@@ -6,7 +6,7 @@ import pytest
 
 from hub.errors import DeclarationError
 from hub.store import Outcome, Store
-from tests.stores import REFUSED, Council
+from tests.stores import AWAY, REFUSED, Council
 
 WHO = "ann"
 
@@ -79,6 +79,30 @@ def test_what_a_worker_had_prepared_and_gave_back_may_have_arrived(store: Store,
     assert (council.state(1), store.trace(1).may_arrived) == ("ready", True)
     with pytest.raises(DeclarationError, match="may have arrived"):
         store.edit(1, 0, council.record("ann", "B", targets=("ssd", "index")), WHO, "a wrong name")
+
+
+@pytest.mark.parametrize("probe", [False, True])
+def test_a_parcel_that_is_damaged_stops_its_own_messages_alone(store: Store, probe: bool) -> None:
+    council = Council(store)
+    council.take(council.record("ann", "A"), council.record("bob", "A"))
+    council.claim(1, 2)
+    assert None not in council.prepare([1], [2])
+    council.finish(Outcome(1, "ready", counted=False), Outcome(2, "ready", counted=False))
+    council.run("UPDATE parcel SET sealed = about WHERE number = 1")
+    if probe:
+        store.pause("ssd", 0, AWAY)
+    claimed = council.claim(1, 2)
+    assert [one.number for one in claimed.claims] == ([] if probe else [2])
+    assert (council.state(1), council.state(2)) == ("parked", "ready" if probe else "sending")
+    assert "it was changed" in store.failures()[0].cause.reason
+    if probe:
+        assert [one.number for one in council.claim(2).claims] == [2], "the probe is another's"
+    store.start_run("one", [1], WHO, "", mapping="m")
+    due = store.due(council.worker, "m")
+    assert due is not None
+    store.release(council.worker, due, {})
+    store.resume("ssd")
+    assert [one.parcel for one in council.claim(1).claims] == [None], "it did not arrive: it is written anew"
 
 
 def test_nothing_is_restored_before_what_may_have_arrived(store: Store) -> None:

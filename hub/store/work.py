@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hub.message import Message, Parcel, Told
-from hub.seal import Keyring
+from hub.message import Cause, Message, Parcel, Told
+from hub.seal import KeyMissing, Keyring, SealError
 from hub.store.database import Database, Work
 from hub.store.facts import Claim, Claimed, LeaseLost, Outcome
 from hub.store.line import free, new_numbers, record_bound
@@ -105,7 +105,8 @@ class Working(Telling):
 
         hints: (number, id) as the queue gave them. alone: take the first of them that can be, even if it took a worker
         down before, with all the messages of its parcel. A paused target gives nothing; once its pause is over it
-        gives one (a parcel) to one worker. LeaseLost when the worker's lease is over.
+        gives one (a parcel) to one worker. Messages whose kept bytes are damaged are parked. LeaseLost when the
+        worker's lease is over.
         """
         link, ids = self.link_id(target), dict(hints)
 
@@ -135,9 +136,20 @@ class Working(Telling):
             return found, {row.number: row for row in parcels}, "probe" if probe else ""
 
         found, rows, how = self.database.write(act, "T3", often=True)
-        parcels = {number: self._open(target, row) for number, row in rows.items()}
         if how == "probe":
             self.probing.add((worker, target))
+        parcels: dict[int, Parcel] = {}
+        damaged: dict[int, Cause] = {}
+        for number, row in rows.items():
+            try:
+                parcels[number] = self._open(target, row)
+            except KeyMissing:  # not its fault: whoever has the key can send it
+                raise
+            except SealError as error:
+                damaged[number] = Cause("send", f"the bytes that were kept to be sent: {error}", target=target)
+        lost = [row for row in found.rows if row.parcel in damaged]
+        if lost:
+            self.finish(worker, target, [Outcome(row.number, "parked", cause=damaged[row.parcel]) for row in lost])
         claims = [
             Claim(
                 row.number,
@@ -153,6 +165,7 @@ class Working(Telling):
                 parcels.get(row.parcel) if row.number not in found.broken else None,
             )
             for row in found.rows
+            if row.parcel not in damaged
         ]
         return Claimed(claims, found.crashed, probe=how == "probe", paused=how == "paused")
 

@@ -120,7 +120,6 @@ class HttpInlet:
             raise Unavailable(f"{self._call.place}: the next page of the search is on another server", whole=True)
         return url.geturl()
 
-
     def _known_by(self, body: bytes) -> tuple[str, str, bool]:
         """What a page is known by, the time of its newest resource, and whether it holds none."""
         told, times, versioned = [], [""], True
