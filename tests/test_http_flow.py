@@ -152,3 +152,32 @@ def test_one_bad_record_of_a_list_is_parked_alone(tmp_path: Path, homes: list[Ho
     store.close()
     assert (cause.count, cause.cause.answer) == (1, "refused")
     assert "will not have it (400)" in cause.cause.reason
+
+
+def test_one_record_that_a_server_forbids_does_not_keep_the_others(tmp_path: Path, homes: list[Home]) -> None:
+    """A restricted child, say: 403 means the whole target, until others pass and it is said of that record again."""
+    taken: list[str] = []
+
+    def tell(asked: Asked) -> Told:
+        if asked.method == "GET":
+            return Told(404)
+        if "Bad" in asked.body.decode():
+            return Told(403)
+        taken.append(asked.body.decode())
+        return Told(201)
+
+    web = Web(tell)
+    told = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0') + link(
+        "service", "tests.lists", f'kind = "http", url = "{web.url}/{{key}}", send = "put"'
+    )
+    home = Home(tmp_path, told + '[[routes]]\nfrom = "ics"\nto = ["service"]\n')
+    homes.append(home)
+    drop(home, "in", [child("a", number, name) for number, name in zip(NUMBERS, ["Bad", *"BCDEFGH"], strict=False)])
+    home.start()
+    until(lambda: len(taken) == 7, 40)
+    home.stop()
+    store = home.open_store()
+    assert {row.cause.answer for row in store.failures() if row.count} == {"unavailable"}
+    assert store.open_count("service") == 1
+    store.close()
+    web.close()

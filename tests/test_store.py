@@ -673,11 +673,13 @@ def test_a_probe_that_finds_nothing_leaves_it_to_others(store: Store, council: C
 
 def test_a_probe_takes_a_whole_parcel(store: Store, council: Council) -> None:
     council.take(*(council.record(name, "A") for name in ("ann", "bob", "cyd")))
-    council.claim(1, 2)
+    council.claim(1, 2, 3)
     council.prepare([1, 2])
-    council.finish(Outcome(1, "ready"), Outcome(2, "ready"))
+    council.finish(*(Outcome(number, "ready") for number in (1, 2, 3)))
     store.pause("ssd", 0, AWAY)
     assert [one.number for one in council.claim(1, 2, 3).claims] == [1, 2]
+    council.finish(*(Outcome(number, "ready", last=True) for number in (1, 2)))
+    assert [one.number for one in council.claim(1, 2, 3).claims] == [3], "another, the trouble may be with those alone"
 
 
 def test_a_target_has_as_many_slots_as_it_takes(store: Store, council: Council) -> None:

@@ -40,6 +40,8 @@ class Deliverer:
         self._free = 0.0
         self._pauses = 0
         self._worker = 0
+        self._blamed: set[int] = set()
+        self._own: set[int] = set()
 
     def step(self) -> bool:
         """Send one batch; whether there was anything to do."""
@@ -177,11 +179,24 @@ class Deliverer:
                 answers += [NotTried()] * len(some)
                 continue
             try:
-                answers += self._outlet.send(some)
+                answers += map(self._judged, some, self._outlet.send(some))
             except Exception as error:
                 answers += [Unanswered(fault(error).reason)] * len(some)
             self.flow.hook("send.after", len(some))
         return answers
+
+    def _judged(self, parcel: Parcel, answer: Answer) -> Answer:
+        """The answer to a parcel. What is said of the whole target is that parcel's own trouble, if it was said of it
+        before and others passed since: or it would keep all others for ever."""
+        if isinstance(answer, Unavailable) and answer.whole:
+            if not self._own.isdisjoint(parcel.numbers):
+                return type(answer)(str(answer), after=answer.after)
+            self._blamed.update(parcel.numbers)
+        elif isinstance(answer, Sent | Refused):
+            self._own |= self._blamed
+            self._own.difference_update(parcel.numbers)
+            self._blamed.clear()
+        return answer
 
     def _outcome(self, number: int, attempts: int, answer: One, told: list[Told]) -> Outcome:
         """What an answer means for a message (FLOW: reactions)."""
@@ -193,7 +208,7 @@ class Deliverer:
             return Outcome(number, "ready", counted=False)
         arrived = isinstance(answer, Unanswered)
         if answer.whole:
-            return Outcome(number, "ready", counted=False, may_arrived=arrived)
+            return Outcome(number, "ready", counted=False, may_arrived=arrived, last=True)
         cause = self._cause(answer)
         if attempts >= self.link.attempts:
             return Outcome(number, "parked", cause=cause, may_arrived=arrived)

@@ -128,8 +128,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """What becomes of a message: sent, withheld, waiting, parked, or ready (given back).
 
     due: seconds from now, when waiting. may_arrived: the target may have it all the same. counted: as an attempt.
-    receipt: what proves that it was sent. told: what the target knows with it. All messages of one parcel should end
-    alike.
+    receipt: what proves that it was sent. told: what the target knows with it. last: given back, it is published after
+    others. All messages of one parcel should end alike.
     """
 
     number: int
@@ -140,6 +140,7 @@ class Outcome(msgspec.Struct, frozen=True):
     counted: bool = True
     receipt: str = ""
     told: Sequence[Told] = ()
+    last: bool = False
 
 
 class Swept(msgspec.Struct, frozen=True):

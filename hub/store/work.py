@@ -29,7 +29,7 @@ _NO_PROBE = Sql("UPDATE target SET probe = NULL WHERE link = :target AND probe =
 # `+ 0` keeps planners from the indexes of targets and owners: the numbers alone say where to look. A message that has
 # an owner is `sending`: the table sees to that.
 _COLUMNS = """m.number, m.id, m.key, m.source, r.kind, r.carries, m.attempts, m.crashes, m.generation, m.parcel,
-    m.document, m.ordinal"""
+    m.document, m.ordinal, m.tried"""
 _READY = Sql(f"""SELECT {_COLUMNS} FROM message m JOIN record r ON r.document = m.document AND r.ordinal = m.ordinal
     WHERE m.number {{in numbers}} AND m.target + 0 = :target AND m.state = 'ready' AND {{first}}
     ORDER BY m.number {{skip m}}""")
@@ -170,15 +170,15 @@ class Working(Telling):
         return Claimed(claims, found.crashed, probe=how == "probe", paused=how == "paused")
 
     def _find(self, work: Work, target: int, ids: dict[int, bytes], alone: bool, most: int) -> _Found:
-        """Lock what can be claimed: at most `most`, counting a parcel as one."""
+        """Lock what can be claimed: at most `most`, counting a parcel as one. If not `alone`, that is one to try the
+        target with, one that was tried less often than others: its trouble may be with one of them only."""
         rows = [row for row in work.rows(_READY, numbers=list(ids), target=target) if row.id == ids[row.number]]
         crashed = [row.number for row in rows if row.crashes and not alone]
         singles = [row for row in rows if row.parcel is None and row.number not in crashed]
         packed = [row for row in rows if row.parcel is not None and row.number not in crashed]
-        if most < len(rows) and singles and (not packed or singles[0].number < packed[0].number):
-            return _Found(singles[:most], [], crashed)
-        if most < len(rows):
-            singles, packed = [], packed[:most]
+        if most < len(rows) and (singles or packed):
+            chosen = min(singles + packed, key=lambda row: (not alone and row.tried, row.number))
+            singles, packed = [row for row in singles if row is chosen], [row for row in packed if row is chosen]
         if not packed:
             return _Found(singles, [], crashed)
         return self._together(work, singles, packed, crashed, alone)
@@ -302,7 +302,7 @@ def _finished(row: Any, said: Outcome, causes: Any) -> tuple[Any, ...]:
         row.lone if back else 0,
         said.state not in _FINAL and bool(row.arrived or said.may_arrived),
         clean(said.receipt),
-        0.0 if back else row.published,
+        0.0 if back and not said.last else row.published,
         row.now,
         row.now if said.state in _FINAL else None,
     )
