@@ -105,6 +105,24 @@ def test_a_parcel_that_is_damaged_stops_its_own_messages_alone(store: Store, pro
     assert [one.parcel for one in council.claim(1).claims] == [None], "it did not arrive: it is written anew"
 
 
+@pytest.mark.parametrize("arrived", [False, True])
+def test_who_shares_a_parcel_with_one_that_is_held_waits_only_if_it_may_have_arrived(
+    store: Store, arrived: bool
+) -> None:
+    council = Council(store)
+    council.take(council.record("ann", "A"))
+    store.set_aside([1], WHO, "not now")
+    council.take(council.record("ann", "B", carries="event"), council.record("bob", "A"))
+    council.claim(2, 3)
+    assert None not in council.prepare([2, 3])
+    council.finish(*(Outcome(number, "ready", counted=False) for number in (2, 3)))
+    store.restore([1], WHO, "now")
+    if arrived:
+        council.run("UPDATE message SET arrived = true WHERE number > 1")
+    council.park(1)
+    assert [(one.number, one.parcel) for one in council.claim(3).claims] == ([] if arrived else [(3, None)])
+
+
 def test_nothing_is_restored_before_what_may_have_arrived(store: Store) -> None:
     council = Council(store)
     council.take(council.record("ann", "A"))

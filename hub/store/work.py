@@ -39,7 +39,9 @@ _TOGETHER = Sql(
     ORDER BY m.number {{skip m}}""",
     rare=True,
 )
-_MEMBERS = Sql("SELECT parcel, number, state FROM message WHERE parcel {in parcels} AND ended IS NULL", rare=True)
+_MEMBERS = Sql(
+    "SELECT parcel, number, state, arrived FROM message WHERE parcel {in parcels} AND ended IS NULL", rare=True
+)
 _CLAIM = Sql("""UPDATE message SET state = 'sending', owner = :worker, alone = :alone, tried = tried + 1,
     changed = {now} WHERE number {in numbers}""")
 _UNPACK = Sql("UPDATE message SET parcel = NULL WHERE number {in numbers}")
@@ -186,15 +188,18 @@ class Working(Telling):
     def _together(self, work: Work, singles: list[Any], packed: list[Any], crashed: list[int], alone: bool) -> _Found:
         """Add the other messages of parcels kept earlier: a parcel is sent again whole, with the same bytes.
 
-        When others of it are busy or wait, it is left for later; when some were parked or are gone it is broken, and
-        what is left of it is mapped again.
+        When others of it are busy or wait, it is left for later; when some were parked or are gone, or are held and it
+        did not arrive, it is broken, and what is left of it is mapped again.
         """
         parcels = sorted({row.parcel for row in packed})
         hinted = {row.number for row in packed}
         ready = {row.number: row for row in work.rows(_TOGETHER, parcels=parcels)}
         members: dict[int, dict[int, str]] = {}
-        for parcel, number, state in work.rows(_MEMBERS, parcels=parcels):
+        left: set[int] = set()
+        for parcel, number, state, arrived in work.rows(_MEMBERS, parcels=parcels):
             members.setdefault(parcel, {})[number] = state
+            if arrived or state in ("sending", "waiting"):
+                left.add(parcel)
         whole = {row.number: set(json.loads(row.numbers)) for row in work.rows(_PARCELS, parcels=parcels)}
         found, broken = list(singles), []
         for parcel, states in members.items():
@@ -202,7 +207,7 @@ class Working(Telling):
             mine = [row for number, row in ready.items() if number in states]
             if not alone and any(row.crashes for row in mine):
                 crashed += [row.number for row in mine if row.number in hinted]
-            elif all(state == "parked" for state in away.values()):
+            elif parcel not in left or all(state == "parked" for state in away.values()):
                 found += mine
                 if away or set(states) != whole.get(parcel):
                     broken += [row.number for row in mine]
