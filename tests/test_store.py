@@ -619,6 +619,13 @@ def test_only_what_was_not_published_lately_is_published_again(store: Store, cou
     assert store.republish("index", 2, 0) == []
 
 
+def test_what_was_published_before_the_clock_was_set_back_is_published_again(store: Store, council: Council) -> None:
+    council.take(*(council.record(name, "A") for name in ("ann", "bob")))
+    council.run("UPDATE message SET published = published + 3600 WHERE number = 2")
+    assert numbers(store.republish("ssd", 10, 60)) == [2], "not in an hour: no queue may have it any more"
+    assert store.republish("ssd", 10, 60) == []
+
+
 def test_held_messages_do_not_hide_those_behind_them_from_the_sweep(store: Store, council: Council) -> None:
     council.take(*(council.record("ann", str(n), carries="event") for n in range(50)), council.record("bob", "A"))
     council.claim(1)

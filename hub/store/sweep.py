@@ -51,6 +51,9 @@ _READY = Sql("UPDATE message SET state = 'ready', due = NULL, published = 0, cha
 _TARGET = Sql("SELECT t.paused, t.probe, t.resumed, {now} AS now FROM target t WHERE t.link = :target")
 _STALE = Sql("""SELECT m.number FROM message m WHERE m.target = :target AND m.ended IS NULL AND m.state = 'ready'
     AND m.published < :before ORDER BY m.published LIMIT :limit {skip m}""")
+# The clock was set back since.
+_AHEAD = Sql("""SELECT m.number FROM message m WHERE m.target = :target AND m.ended IS NULL AND m.state = 'ready'
+    AND m.published > {now} ORDER BY m.published DESC LIMIT :limit {skip m}""")
 
 
 class Sweeping(Line):
@@ -114,7 +117,8 @@ class Sweeping(Line):
         return len(numbers)
 
     def republish(self, target: str, limit: int, older: float) -> list[Message]:
-        """Messages to be published again: first in line, ready, and not published for `older` seconds.
+        """Messages to be published again: first in line, ready, and not published for `older` seconds (or, as the clock
+        was set back, later than now).
 
         Nothing while the target is paused; one when its pause is over and nobody probes it.
         """
@@ -127,6 +131,8 @@ class Sweeping(Line):
             most = limit if facts.paused is None else 1
             before = max(facts.now - older, facts.resumed)
             looked = [row[0] for row in work.rows(_STALE, target=link, before=before, limit=most * _SCAN)]
+            if len(looked) < most * _SCAN:
+                looked += [row[0] for row in work.rows(_AHEAD, target=link, limit=most * _SCAN - len(looked))]
             ready = firsts(work, looked)
             chosen = sorted(ready)[:most]
             # Those held are marked too, or the same ones would be looked at each time and later ones never.
