@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from adapters.canonical import adapter as plain
 from hub.adapter import Theirs, Tree
@@ -57,6 +57,24 @@ class Hanging:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class Clumsy(Hanging):
+    """A target whose code fails with some messages, and says nothing of the last of those that it is given together."""
+
+    parcels, limit = 10, 1.0
+    taken: ClassVar[list[bytes]] = []
+
+    def stage(self, parcel: Parcel) -> str:
+        """Fails with one whose first name is DEADLY."""
+        if DEADLY.encode() in parcel.data:
+            raise ValueError(parcel.data)
+        return ""
+
+    def send(self, parcels: Sequence[Parcel]) -> list[Answer]:
+        """It has them all."""
+        self.taken += [parcel.data for parcel in parcels]
+        return [Sent() for _ in parcels[1:]] or [Sent()]
 
 
 class Locked:

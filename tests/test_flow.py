@@ -22,7 +22,9 @@ from hub.seal import Keyring, new_ring
 from hub.store import Store
 from hub.translate import translate
 from hub.wire import Document
+from tests import strangers
 from tests.stores import upgraded
+from tests.strangers import DEADLY
 
 SAMPLES = Path(__file__).parent / "samples"
 CENSUS = SAMPLES / "cin_census" / "northshire-2025.xml"
@@ -126,6 +128,24 @@ def test_what_only_the_source_understands_goes_to_no_other_system(home: Path) ->
     assert all(b"extras" not in path.read_bytes() for path in made)
     translate(Document.of("a.xml", data), "cin_census", "canonical", home / "file.jsonl")
     assert b'"extras":{"cin_census":' in (home / "file.jsonl").read_bytes(), "a file of records has it"
+
+
+def test_a_connection_of_a_councils_own_that_fails_with_one_record_keeps_no_other(home: Path) -> None:
+    head, _, rest = TOML.partition("[links.safeguarding]")
+    ours = '[links.ours]\nadapter = "canonical"\nconnection = { kind = "tests.strangers.Clumsy" }\nbatch = 10\n'
+    told = head + ours + '[[routes]]\nfrom = "ics"\nto = ["ours"]\n' + "[limits]" + rest.partition("[limits]")[2]
+    (home / "hub.toml").write_text(told.replace('"cin_census"', '"canonical"'))
+    names = ["Ann", DEADLY, *(f"Child{n}" for n in range(4))]
+    people = [{"source": {"id": name}, "person": {"names": [{"id": "n", "given": name}]}} for name in names]
+    strangers.Clumsy.taken.clear()
+    drop(home, b"".join(json.dumps(one).encode() + b"\n" for one in people), "a.jsonl")
+    assert once(home) == 1
+    settings = load(home / "hub.toml")
+    with closing(Store.open(settings.store, settings.ring)) as store:
+        assert [one.states for one in store.failures()] == [{"parked": 1}]
+        assert DEADLY not in str(store.failures())
+    assert len(set(strangers.Clumsy.taken)) == 5
+    assert len(strangers.Clumsy.taken) == 6, "the one of which nothing was said was sent again"
 
 
 def test_a_link_with_another_name_tells_of_the_same_children_and_things(home: Path) -> None:

@@ -11,6 +11,7 @@ from hub.connect import Outlet
 from hub.errors import Refused, Unanswered, Unavailable, fault
 from hub.message import Answer, Cause, Each, Message, NotTried, One, Parcel, Sent, Told
 from hub.pipeline.link import Link
+from hub.pipeline.packing import Made, parked
 from hub.pipeline.worker import Flow
 from hub.pipeline.writing import knowing_of, write
 from hub.queue import Consumer, Delivery
@@ -26,6 +27,8 @@ PAUSE = (5.0, 300.0)
 """Shortest and longest pause of a target that cannot be reached, in seconds; it doubles from one to the next."""
 WAIT = (2.0, 3600.0)
 """Shortest and longest wait of one message that could not be sent, in seconds; it doubles with each attempt."""
+
+UNSAID = "the target's connection did not say what became of it"
 
 
 class Deliverer:
@@ -120,8 +123,8 @@ class Deliverer:
         fresh = self._messages([one for one in claims if one.parcel is None], messages)
         knowing = knowing_of(self.flow.store, self.flow.ring, {one.number: (one.child, one.carries) for one in claims})
         made = write(self.link, self.flow.links, self.flow.ring, fresh, self.flow.mapping, knowing)
+        staged, stopped = self._stage(made)
         outcomes += made.outcomes
-        staged, stopped = self._stage(made.parcels)
         kept = self.flow.store.prepare(self._worker, staged) if staged else []
         ready = list(again.values()) + [one for one in kept if one is not None]
         for parcel, mine in zip(staged, kept, strict=True):
@@ -155,15 +158,22 @@ class Deliverer:
         assert self.link.outlet is not None
         return self.link.outlet
 
-    def _stage(self, parcels: list[Parcel]) -> tuple[list[Parcel], Unavailable | None]:
-        """Put bytes aside at the target, where it can; those done, and what ended it."""
+    def _stage(self, made: Made) -> tuple[list[Parcel], Unavailable | None]:
+        """Put bytes aside at the target, where it can; those done, and what ended it. One that it fails with is parked:
+        nothing of it has left."""
         done: list[Parcel] = []
-        for parcel in parcels:
+        for parcel in list(made.parcels):
             try:
                 parcel.token = self._outlet.stage(parcel)
             except Unavailable as error:
                 return done, error
-            done.append(parcel)
+            except MemoryError:
+                raise
+            except Exception as error:
+                made.parcels.remove(parcel)
+                made.outcomes += [parked(number, fault(error)) for number in parcel.numbers]
+            else:
+                done.append(parcel)
         return done, None
 
     def _send(self, parcels: list[Parcel]) -> list[Answer]:
@@ -179,9 +189,10 @@ class Deliverer:
                 answers += [NotTried()] * len(some)
                 continue
             try:
-                answers += map(self._judged, some, self._outlet.send(some))
+                said = list(map(self._judged, some, self._outlet.send(some)))
             except Exception as error:
-                answers += [Unanswered(fault(error).reason)] * len(some)
+                said = [Unanswered(fault(error).reason)] * len(some)
+            answers += said + [Unanswered(UNSAID)] * (len(some) - len(said))
             self.flow.hook("send.after", len(some))
         return answers
 
