@@ -430,6 +430,17 @@ def test_what_was_nobodys_does_not_come_after_the_merge_of_its_child_into_anothe
     assert council.claim(3).claims == []
 
 
+def test_a_replay_that_read_a_record_again_does_not_undo_an_edit_made_meanwhile(store: Store, council: Council) -> None:
+    council.take(replace(council.record("ann", "", ("ssd",)), failed=BROKEN, body=b""))
+    start(store, 1)
+    due = store.due(council.worker, "m")
+    assert due is not None
+    assert store.edit(1, 0, council.record("ann", "A", body=b"as ann wants it"), WHO, "a date").done == [1]
+    store.release(council.worker, due, {(1, 0): council.record("ann", "B", body=b"as it was read")})
+    assert store.record(1, 0) == b"as ann wants it"
+    assert council.claim(1).claims
+
+
 def test_a_purge_leaves_the_record_of_what_was_set_aside_before_it_was_mended(store: Store, council: Council) -> None:
     council.take(nobodys(store, council))
     store.set_aside([2], WHO, "not now")

@@ -24,6 +24,7 @@ BUSY = "a later message of the child is being sent, or may have arrived: try aga
 SENDING = "it is being sent now: try again in a moment"
 ARRIVED = "one of its messages may have arrived: replay or set aside that first"
 OTHER_CHILD = "the edit changes whose record it is"
+READ = "it can be read by now: somebody edited it, or another replay read it"
 NOT_PARKED = "none of its messages is parked"
 PASSED = "a later record of the child was sent: only the latest can go ('replay --latest')"
 
@@ -181,6 +182,8 @@ class Renewing(Taking, Choosing):
             raise Deferred(NOT_PARKED)
         if any(row.arrived for row in messages):
             raise Deferred(ARRIVED)
+        if not edited and not old.failed:
+            raise Deferred(READ)
         if edited and not old.failed and bytes(old.name) != one.child:
             raise Deferred(OTHER_CHILD)
 
