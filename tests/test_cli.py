@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -220,6 +222,55 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(root: Path, census: Path) 
     ran = subprocess.run(["bash", "-c", line.replace("err.txt", "/dev/stdout")], env=environment, capture_output=True,
                          text=True, check=False)  # fmt: skip
     assert "Traceback" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("- < {census} <&-", 2, "standard input is closed"),
+        ("{census} >&-", 2, "standard output"),
+        ("{census} > /dev/full", 2, "no space left on device"),
+        ("{census} -o out.jsonl --json > /dev/full", 2, "no space left on device"),
+        ("{census} 2>&-", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_said(
+    line: str, code: int, said: str, root: Path, census: Path, tmp_path: Path
+) -> None:
+    words = f"translate {line.format(census=census)}".replace("translate", "translate --from cin_census --to canonical")
+    ran = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'"$@" {words}', "bash", *COMMAND],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == code, ran.stderr
+    assert said in ran.stderr
+    assert "fault of the hub" not in ran.stderr
+    assert bool(ran.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_is_half_written_goes_when_it_is_told_to_end(
+    number: int, root: Path, census: Path, tmp_path: Path
+) -> None:
+    text = census.read_text("utf-8")
+    before, rest = text.split("<Child>", 1)
+    child, after = rest.rsplit("</Child>", 1)
+    many = "".join(f"<Child>{child.replace('<LAchildID>', f'<LAchildID>{n}-')}</Child>" for n in range(3_000))
+    (tmp_path / "large.xml").write_text(before + many + after, "utf-8")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    words = ["translate", "-", "--from", "cin_census", "--to", "canonical", "-o", "out.jsonl", "--processes", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(kept)}
+    with open(tmp_path / "large.xml", "rb") as given:
+        ran = subprocess.Popen([*COMMAND, *words], cwd=tmp_path, env=environment, stdin=given, start_new_session=True)
+        while ran.poll() is None and not any(one.stat().st_size for one in tmp_path.glob(".out.jsonl.*")):
+            time.sleep(0.01)
+        assert ran.poll() is None, "it was done before it could be ended"
+        assert {one.stat().st_mode & 0o077 for one in tmp_path.glob(".out.jsonl.*")} == {0}
+        os.killpg(ran.pid, number)
+        assert ran.wait(60) == 128 + number
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["kept", "large.xml"]
+    assert not list(kept.iterdir())
 
 
 # mapping

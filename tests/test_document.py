@@ -171,6 +171,32 @@ def test_a_file_is_replaced_only_when_the_new_one_is_whole(tmp_path: Path) -> No
     assert target.read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("name", ["out.xml", "out", "out.zip"])
+def test_what_is_saved_is_for_this_user_alone_or_for_who_could_read_what_was_there(name: str, tmp_path: Path) -> None:
+    target = tmp_path / name
+    chunks = [("" if name == "out.xml" else "a.csv", b"x")]
+    save(chunks, target)
+    every = [target, *target.glob("*")] if target.is_dir() else [target]
+    assert [one.stat().st_mode & 0o077 for one in every] == [0] * len(every)
+    if target.is_dir():
+        (target / "a.csv").unlink()
+    target.chmod(0o750)
+    save(chunks, target)
+    assert target.stat().st_mode & 0o777 == 0o750
+
+
+def test_a_link_is_followed_and_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link.xml").symlink_to("real.xml")
+    for _ in range(2):
+        save([("", b"x")], tmp_path / "link.xml")
+        assert (tmp_path / "link.xml").is_symlink()
+        assert (tmp_path / "real.xml").read_bytes() == b"x"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DeclarationError, match="neither a file nor a folder"):
+        save([("", b"x")], tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_folder_with_something_in_it_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_bytes(b"x")

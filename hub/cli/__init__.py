@@ -6,17 +6,19 @@ Exit codes: 0 all went well, 1 something was refused or differs, 2 our files or 
 from __future__ import annotations
 
 import copy
+import errno
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
 from hub.cli import codes, mapping, operate
-from hub.errors import DeclarationError, HubError
+from hub.errors import DeclarationError, HubError, fault
 
 if TYPE_CHECKING:
     from hub.wire import Document
@@ -90,6 +92,8 @@ def _document(source: str) -> Document:
 
     if source != "-":
         return Document.at(source)
+    if sys.stdin is None:
+        raise DeclarationError("standard input is closed")
     stream = sys.stdin.buffer
     peek: Callable[[int], bytes] = getattr(stream, "peek", lambda n: b"")
     return Document.from_stdin("stdin.zip" if peek(4)[:4] == b"PK\x03\x04" else "stdin", stream)
@@ -114,23 +118,57 @@ operate.add(app)
 def main() -> None:
     """Run the command line; every error is one sentence on stderr, never a traceback and never a value."""
     gc.set_threshold(20_000)  # what is imported stays: to look through it again and again takes longer than to run
+    _open_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # what is half written goes, as it does by Ctrl-C
+            signal.signal(number, _end)
     try:
-        _called(sys.argv[1:2])()
+        try:
+            _called(sys.argv[1:2])()
+        finally:
+            sys.stdout.flush()
     except DeclarationError as error:
         _stop(error, 2)
     except HubError as error:
         _stop(error, 1)
     except BrokenPipeError:  # whoever reads our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go()
         sys.exit(1)
+    except OSError as error:
+        _let_go()
+        if error.errno not in _UNWRITABLE:
+            _stop(fault(error), 2)
+        where = error.filename or "standard output, or the folder for temporary files"
+        _stop(f"{where}: {os.strerror(error.errno).lower()}", 2)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        at = error.__traceback__
-        while at is not None and at.tb_next is not None:
-            at = at.tb_next
-        where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
-        _stop(f"a fault of the hub itself ({type(error).__name__}{where}); please report it", 2)
+        _stop(fault(error), 2)
+
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EBADF)
+
+
+def _open_streams() -> None:
+    """Open what of stdin, stdout and stderr is closed, or a file of ours would have its number; stdout so that writing
+    to it fails."""
+    for number, name, mode in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            made = os.open(os.devnull, mode)
+            if made != number:
+                os.dup2(made, number)
+                os.close(made)
+            if number:
+                setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - to the end
+
+
+def _let_go() -> None:
+    """What could not be written to stdout is not tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _called(first: list[str]) -> typer.Typer:
@@ -145,7 +183,7 @@ def _word(made: typer.models.CommandInfo) -> str:
     return made.name or str(getattr(made.callback, "__name__", "")).replace("_", "-")
 
 
-def _stop(error: object, code: int) -> None:
+def _stop(error: object, code: int) -> NoReturn:
     sys.stderr.write(f"ics-hub: {error}\n")
     sys.exit(code)
 

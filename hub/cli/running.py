@@ -26,8 +26,9 @@ def run(
     logs(json_logs)
     settings = load(config)
     hub = build(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: hub.stop())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda *_: hub.stop())
     raise typer.Exit(hub.run(once=once) if once or settings.processes == 1 else pair.run(hub))
 
 

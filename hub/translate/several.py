@@ -21,6 +21,7 @@ MOST = 4
 """Most processes that are worth starting: more than that wait for the one that makes the pieces."""
 _AHEAD = 2
 """Pieces for each worker that may be made before the oldest of them is."""
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 R = TypeVar("R")
 
@@ -41,10 +42,14 @@ def spread(
     `work` runs in copies of this process as it is now: what it changes is not seen here. What it raises is raised here.
     HubError when a worker was killed. Closing the generator ends the workers, as its own end does.
     """
-    workers = [_Worker(work) for _ in range(processes)]
+    workers: list[_Worker] = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # what their handler raises is passed over in a fork
     made: dict[int, tuple[Any, bytes]] = {}
     given = 0
     try:
+        for _ in range(processes):
+            workers.append(_Worker(work))
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for count, piece in enumerate(pieces):
             while count - given >= _AHEAD * processes or all(one.is_busy for one in workers):
                 _collect(workers, made)
@@ -59,6 +64,7 @@ def spread(
             else:
                 _collect(workers, made)
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for one in workers:
             one.end()
 
@@ -125,7 +131,9 @@ def _whole(found: tuple[Any, Exception | None], piece: bytes) -> tuple[Any, byte
 def _serve(line: connection.Connection, work: Callable[[bytes], Any]) -> None:
     """In a worker. What was there before stays untouched, in pages that all processes share."""
     gc.freeze()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process it was copied from gets it too, and ends the workers
+    # the others stay blocked: the process that this was copied from gets them too, and ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     Thread(target=_follow, daemon=True).start()
     while True:
         piece = line.recv_bytes()

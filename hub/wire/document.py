@@ -77,10 +77,14 @@ class Document:
 
     @classmethod
     def from_stdin(cls, name: str = "stdin", stream: BinaryIO | None = None) -> Document:
-        """What comes on standard input, kept in a temporary file so that it can be read twice."""
-        kept = tempfile.NamedTemporaryFile(prefix="ics-hub-")  # noqa: SIM115 - lives as long as the document
-        shutil.copyfileobj(stream or sys.stdin.buffer, kept)
-        kept.flush()
+        """What comes on standard input, kept in a temporary file so that it can be read twice.
+
+        DeclarationError when it cannot be read or kept.
+        """
+        with _reading(f"standard input, kept in {tempfile.gettempdir()}"):
+            kept = tempfile.NamedTemporaryFile(prefix="ics-hub-")  # noqa: SIM115 - lives as long as the document
+            shutil.copyfileobj(stream or sys.stdin.buffer, kept)
+            kept.flush()
         return _file(name, os.path.getsize(kept.name), lambda: open(kept.name, "rb"))
 
     def parts(self) -> list[str]:
@@ -124,6 +128,7 @@ def save(chunks: Iterable[tuple[str, bytes]], path: str | os.PathLike[str]) -> N
 
     A path ending in `.zip` is a zip; else one unnamed part is a file and named parts are a folder, which must be new or
     empty. Chunks of several parts may alternate. Whatever the chunks raise is raised here and leaves nothing behind.
+    What is new is for this user alone; what takes another's place has its mode. A link stays, and leads to it.
     """
     stream = iter(chunks)
     first = next(stream, None)
@@ -132,6 +137,9 @@ def save(chunks: Iterable[tuple[str, bytes]], path: str | os.PathLike[str]) -> N
     whole: Iterator[tuple[str, bytes]] = chain([first] if first else [], stream)
     asked = os.fspath(path)
     with _reading(asked):
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            raise DeclarationError("this is neither a file nor a folder; - is standard output", file=asked)
+        target = target.resolve() if target.is_symlink() else target
         if target.suffix.lower() == ".zip":
             _save_zip(whole, target)
         elif several or (first is None and not target.suffix) or asked.endswith(("/", os.sep)) or target.is_dir():
@@ -141,14 +149,13 @@ def save(chunks: Iterable[tuple[str, bytes]], path: str | os.PathLike[str]) -> N
 
 
 def _save_file(chunks: Iterator[tuple[str, bytes]], target: Path) -> None:
-    with _beside(target) as spare:
-        with open(spare, "wb") as out:
-            for part, data in chunks:
-                if part:
-                    raise DeclarationError("several parts need a folder or a .zip", file=str(target))
-                out.write(data)
-            _settle(out)
-        os.replace(spare, target)
+    with _beside(target) as spare, open(spare, "wb", opener=_ours) as out:
+        for part, data in chunks:
+            if part:
+                raise DeclarationError("several parts need a folder or a .zip", file=str(target))
+            out.write(data)
+        _settle(out)
+        _replace(target, spare)
 
 
 def _save_folder(chunks: Iterator[tuple[str, bytes]], target: Path) -> None:
@@ -157,15 +164,15 @@ def _save_folder(chunks: Iterator[tuple[str, bytes]], target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DeclarationError("the folder must be new or empty", file=str(target))
     with _beside(target) as spare:
-        spare.mkdir()
+        spare.mkdir(0o700)
         _fill(spare, chunks, target)
-        os.replace(spare, target)
+        _replace(target, spare)
 
 
 def _save_zip(chunks: Iterator[tuple[str, bytes]], target: Path) -> None:
     with _beside(target) as spare, tempfile.TemporaryDirectory(prefix="ics-hub-") as kept:
         names = _fill(Path(kept), chunks, target, alone=target.stem)
-        with open(spare, "wb") as out:
+        with open(spare, "wb", opener=_ours) as out:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
                 for name in names:
                     info = zipfile.ZipInfo(name, _ZIP_DATE)
@@ -173,7 +180,19 @@ def _save_zip(chunks: Iterator[tuple[str, bytes]], target: Path) -> None:
                     with open(Path(kept, name), "rb") as source, packed.open(info, "w", force_zip64=True) as entry:
                         shutil.copyfileobj(source, entry, 1 << 20)
             _settle(out)
-        os.replace(spare, target)
+        _replace(target, spare)
+
+
+def _replace(target: Path, spare: Path) -> None:
+    """Put what is whole in its place; who may read what stood there may read this."""
+    if target.exists():
+        spare.chmod(target.stat().st_mode & 0o777)
+    os.replace(spare, target)
+
+
+def _ours(path: str, flags: int) -> int:
+    """Open a file that nobody else may read."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _fill(folder: Path, chunks: Iterator[tuple[str, bytes]], target: Path, alone: str = "") -> list[str]:
@@ -187,7 +206,7 @@ def _fill(folder: Path, chunks: Iterator[tuple[str, bytes]], target: Path, alone
                     raise DeclarationError("this is a format of one file, and the path is a folder", file=str(target))
                 _refuse_name(name, str(target))
                 Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
-                opened[name] = open(Path(folder, name), "wb")  # noqa: SIM115 - closed below, with all others
+                opened[name] = open(Path(folder, name), "wb", opener=_ours)  # noqa: SIM115 - closed below, with all
             opened[name].write(data)
         for out in opened.values():
             _settle(out)
