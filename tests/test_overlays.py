@@ -165,3 +165,35 @@ def test_an_overlay_that_cannot_be_laid_is_refused_with_its_file(toml: str, word
 def test_an_overlay_is_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="the overlay is not a folder"):
         load("cin_census", [tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("file", "overlay", "said"),
+    [
+        (
+            "cin_cenus/local.toml",
+            "",
+            "cin_cenus: nothing in this folder would be used: is it meant to be called 'cin_c",
+        ),
+        ("code/cin/sex.csv", "", "code: nothing in this folder would be used: is it meant to be called 'codes'"),
+        ("cin_census/local.toml", "cin_census", "cin_census: the overlay is the folder in which this one lies"),
+        ("codes/cin/sex.csv", "codes", "codes: the overlay is the folder in which this one lies"),
+        ("cin_census/local.toml", "", None),
+        ("caf_fhir/local.toml", "", None),
+        ("codes/cin/sex.csv", "", None),
+        ("council_index/local.toml", "", None),
+    ],
+)
+def test_what_of_an_overlay_would_be_passed_over_is_said(
+    file: str, overlay: str, said: str | None, tmp_path: Path
+) -> None:
+    place = tmp_path / "northshire" / file
+    place.parent.mkdir(parents=True)
+    extended = "caf_fhir/form" if "caf" in file else "cin_census/child"
+    place.write_text(f'extends = "{extended}"\n' if file.endswith("toml") else "theirs,ours,way,since,until,note\n")
+    folder = tmp_path / "northshire" / overlay
+    if said is None:
+        load("cin_census", [folder])
+        return
+    with pytest.raises(DeclarationError, match=said):
+        load("cin_census", [folder])

@@ -142,6 +142,7 @@ def test_header_traps() -> None:
         ("id,x,x\n1,a,1\n", "council/child.csv: line 1: a column stands twice in the line of column names"),
         ("id,,name\n1,a,1\n", "council/child.csv: line 1: a column has no name"),
         ("name\nAmara\n", "council/child.csv: line 1: the column id is missing"),
+        ("id;a\n1;x\n", "council/child.csv: line 1: the column id is missing: semicolons stand where commas must"),
     ],
 )
 def test_a_first_table_without_a_header_ends_the_document(text: str, reason: str) -> None:

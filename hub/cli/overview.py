@@ -163,7 +163,10 @@ def next_step(row: CauseRow) -> str:
     """What a person does about a cause."""
     one = row.cause
     if row.documents and not row.count:
-        return "have the source send a whole document; the records before the fault went through"
+        return (
+            "have the source send a whole document ('ics-hub status' counts them by source); "
+            "the records before the fault went through"
+        )
     again = f"'ics-hub replay --cause {row.id} --canary'"
     if one.answer == "crash":
         return (

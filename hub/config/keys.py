@@ -58,7 +58,10 @@ def _parsed(file: str, home: Path, environ: Mapping[str, str]) -> Keyring | None
                 raise DeclarationError(reason, file=file)
             return Keyring.parse(opened.read(), file=file)
     except FileNotFoundError:
-        reason = "there is no such key file: make it with 'ics-hub keys new', or say 'encrypt = false'"
+        reason = (
+            "there is no such key file: make it with 'ics-hub keys new' (where there is a store already, put it back "
+            "from its copy), or say 'encrypt = false'"
+        )
         raise DeclarationError(reason, file=file) from None
     except UnicodeDecodeError:
         raise DeclarationError("this is no key file", file=file) from None

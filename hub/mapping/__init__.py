@@ -209,6 +209,8 @@ def load(adapter: str | Adapter, overlays: Iterable[Path] = ()) -> dict[str, Any
     folders = tuple(overlays)
     found = adapted(adapter, folders) if isinstance(adapter, str) else adapter
     declared = declare.declarations(found.name, folders)
+    if folders:
+        declare.refuse_unused(folders, (*adapters.shipped(), found.name.rpartition(".")[2]))
     if not declared:
         return {kind: Identity(found) for kind in found.schemas} or {"record": Identity(found)}
     made: dict[str, AnyMapping] = {}

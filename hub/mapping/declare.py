@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,35 @@ def roots(overlays: Iterable[Path]) -> list[Path]:
             raise DeclarationError("the overlay is not a folder", file=str(overlay))
         found.append(overlay)
     return found
+
+
+def refuse_unused(overlays: Iterable[Path], names: Iterable[str]) -> None:
+    """DeclarationError for what in an overlay would be passed over in silence: a folder whose name is nearly that of an
+    adapter it extends, or nearly `codes`; and an overlay that is such a folder itself. names: of the adapters."""
+    known = {"codes", *names}
+    for overlay in overlays:
+        place = overlay.resolve()
+        if place.name == "codes" or any("extends" in _peek(file) for file in place.glob("*.toml")):
+            raise DeclarationError("the overlay is the folder in which this one lies: name that", file=str(overlay))
+        for one in sorted(place.iterdir()):
+            meant = get_close_matches(one.name, known, 1, 0.8) if one.is_dir() and one.name not in known else []
+            if meant and _is_meant(one, meant[0]):
+                reason = f"nothing in this folder would be used: is it meant to be called {meant[0]!r}?"
+                raise DeclarationError(reason, file=str(overlay / one.name))
+
+
+def _is_meant(place: Path, name: str) -> bool:
+    if name == "codes":
+        return any(place.rglob("*.csv"))
+    return any(str(_peek(file).get("extends", "")).startswith(f"{name}/") for file in place.glob("*.toml"))
+
+
+def _peek(file: Path) -> dict[str, Any]:
+    """A TOML file's content, if it can be read."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def label(file: Path) -> str:

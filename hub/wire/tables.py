@@ -21,6 +21,8 @@ from hub.wire.csvtext import BLANK, read_rows
 from hub.wire.document import Document
 
 Row = dict[str, Any]
+_SEPARATORS = ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"))
+"""What spreadsheets write instead of commas, by the country they are set to."""
 
 
 @dataclass(frozen=True)
@@ -313,5 +315,7 @@ def _header(rows: Iterator[tuple[int, list[str] | RecordError]], table: Table, l
         which = f"the column {twice[0]}" if twice[0] in known.values() else "a column"
         raise RecordError(f"{which} stands twice in the line of column names", file=label, place=place)
     if table.key and not table.routes and table.key not in names:
-        raise RecordError(f"the column {table.key} is missing", file=label, place=place)
+        sign = next((word for sign, word in _SEPARATORS if sign in names[0]), "") if len(names) == 1 else ""
+        why = f": {sign} stand where commas must" if sign else ""
+        raise RecordError(f"the column {table.key} is missing{why}", file=label, place=place)
     return names
