@@ -168,14 +168,20 @@ class Adapter:
 
 
 def find(name: str) -> Adapter:
-    """The adapter of that name: `adapters.<name>`, or a council's own by its dotted path (`council.ehm`)."""
+    """The adapter of that name: `adapters.<name>`, or a council's own by its dotted path (`council.ehm`).
+
+    DeclarationError when there is none, or its module cannot be imported.
+    """
     module_name = name if "." in name else f"adapters.{name}"
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
-            raise
+            raise DeclarationError(f"needs a module {error.name!r}, which is not installed", file=module_name) from None
         raise DeclarationError(f"there is no adapter {name!r}; shipped are: {', '.join(shipped())}") from None
+    except Exception as error:
+        place = f"line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise DeclarationError(f"cannot be imported ({type(error).__name__})", file=module_name, place=place) from None
     found = getattr(module, "adapter", None)
     if not isinstance(found, Adapter):
         raise DeclarationError(f"{module_name} has no value named 'adapter' of class hub.adapter.Adapter")

@@ -180,6 +180,35 @@ def test_a_wrong_call_is_one_clear_sentence_and_exit_code_2(
     assert ran.out == ""
 
 
+def test_a_council_is_told_what_its_own_adapter_lacks(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "council").mkdir()
+    for name, text in {
+        "half": "x = 1\nadapter = (\n",
+        "needy": "import nosuchlibrary\n",
+        "broken": "raise ValueError('Zanzibar')\n",
+        "bare": (
+            "from hub.adapter import Adapter, Schema, Theirs\n"
+            "read = lambda document: iter([Theirs('K', '1', {'Id': '1'}, {}, '1', 'line 1')])\n"
+            "adapter = Adapter(name='bare', read=read,"
+            " write=None, schemas={'K': Schema.parse('Id text')}, editions=('1',), suffix='.txt')\n"
+        ),
+    }.items():
+        (tmp_path / "council" / f"{name}.py").write_text(text)
+    (tmp_path / "in.txt").write_text("1")
+    for name, code, said in (
+        ("half", 2, "council.half: line 2: cannot be imported (SyntaxError)"),
+        ("needy", 2, "council.needy: needs a module 'nosuchlibrary', which is not installed"),
+        ("broken", 2, "council.broken: cannot be imported (ValueError)"),
+        ("bare", 1, "there is no mapping of its format, so it must be a record of ours"),
+    ):
+        ran = subprocess.run(
+            [*COMMAND, "translate", "in.txt", "--from", f"council.{name}", "--to", "canonical"], cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{root}:{tmp_path}"}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (ran.returncode, said in ran.stderr) == (code, True), ran.stderr
+        assert "Zanzibar" not in ran.stderr
+
+
 JUNK = {
     "empty": b"",
     "words": CANARY.encode(),

@@ -106,6 +106,14 @@ def test_the_namespace_of_the_root_is_taken_off() -> None:
     assert found[1].namespace == "urn:r"
 
 
+def test_where_only_the_root_is_qualified_lists_are_lists_all_the_same() -> None:
+    root = '<Root xmlns:r="urn:r">'
+    plain = read(document("<One><Item><Day>1</Day></Item></One>", root))
+    found = read(document("<One><Item><Day>1</Day></Item></One>", root).decode().replace("Root", "r:Root").encode())
+    assert found[1].tree == plain[1].tree == {"Item": [{"Day": "1"}]}
+    assert found[1].namespace == "urn:r"
+
+
 def test_attributes_are_seen_in_any_chunk() -> None:
     """The fast way is taken only where the bytes hold no `=`."""
     filler = "<One><Name>x</Name></One>" * 5000

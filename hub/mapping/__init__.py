@@ -143,7 +143,8 @@ class Identity:
         try:
             return Inward(from_tree(theirs.tree), [])
         except RecordError as error:
-            raise RecordError(error.reason, place=theirs.place, row=error.row or error.place) from None
+            why = "" if self.adapter.ours else "; there is no mapping of its format, so it must be a record of ours"
+            raise RecordError(error.reason + why, place=theirs.place, row=error.row or error.place) from None
 
     def create(self, record: ChildRecord, link: str = "", *, edition: str = "", strict: bool = False) -> Created:
         """The tree of a record: nothing of it is lost or withheld.

@@ -4,7 +4,8 @@ A document is refused at its first DOCTYPE, before any entity is looked at; noth
 the size of a record are bounded. An element becomes its text (`""` when empty) if it has no children, attributes or
 declared ones; else a dict by child name. `[]` in the declared paths makes a list, however many there are. What is not
 declared is kept: a child by its name (a list once it repeats), an attribute as `@name`, text between children in
-`#text`, a list in order. A name in the root's namespace loses it; others stay `{uri}name`.
+`#text`, a list in order. A name in the root's namespace loses it; others stay `{uri}name`, and so does every one in a
+record that has none.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def records(document: Document, wanted: Mapping[str, Plan], part: str = "") -> I
 
     def build(path: str, element: Any, namespace: str, plain: bool) -> Record | RecordError:
         nonlocal plans, qualified
-        prefix = f"{{{namespace}}}" if namespace else ""
+        prefix = f"{{{namespace}}}" if namespace and element.tag[0] == "{" else ""  # else only the root is qualified
         if prefix != qualified:
             plans, qualified = {key: _qualify(given, prefix) for key, given in wanted.items()}, prefix
         try:
