@@ -127,6 +127,19 @@ def test_a_packed_format_of_another_suffix_unpacks_under_the_same_bounds() -> No
         Document.of("form.docx", b"<html>").unpack()
 
 
+def test_a_file_that_is_changed_while_it_is_read_is_not_taken_for_the_same(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("in.xml", "set/a.csv"):
+        (tmp_path / name).write_bytes(b"old")
+    for place, part in ((tmp_path / "in.xml", ""), (tmp_path / "set", "a.csv")):
+        found = Document.at(place)
+        with found.open(part) as first:
+            assert first.read() == b"old"
+        (place / part if part else place).write_bytes(b"other")
+        with pytest.raises(RecordError, match="changed or replaced while it was read"):
+            found.open(part)
+
+
 CHUNKS = [("a.csv", b"1"), ("b.csv", b"2"), ("a.csv", b"\n"), ("b.csv", b"\n")]
 
 

@@ -51,16 +51,17 @@ class Document:
     def at(cls, path: str | os.PathLike[str]) -> Document:
         """The document at a path: a file, a folder of parts, or a `.zip` of parts.
 
-        DeclarationError when there is none or it may not be read; RecordError for a zip that is broken or hostile.
+        DeclarationError when there is none or it may not be read; RecordError for a zip that is broken or hostile, and
+        from `open` for a file that is another by then.
         """
         found = Path(path)
         with reading(str(path)):
             if found.is_dir():
                 return cls(found.resolve().name, _folder(found))
-            size = found.stat().st_size
+            now = found.stat()
         if not found.is_file():
             raise DeclarationError("this is neither a file nor a folder", file=str(path))
-        return _file(found.name, size, lambda: _open(found))
+        return _file(found.name, now.st_size, _opener(found, now))
 
     @classmethod
     def of(cls, name: str, data: bytes | Mapping[str, bytes]) -> Document:
@@ -157,12 +158,21 @@ def _folder(root: Path) -> dict[str, tuple[int, _Opener]]:
                 continue
             if len(parts) >= MAX_PARTS:
                 raise RecordError(f"more than {MAX_PARTS} parts", file=root.name)
-            parts[path.relative_to(root).as_posix()] = (path.stat().st_size, _opener(path))
+            now = path.stat()
+            parts[path.relative_to(root).as_posix()] = (now.st_size, _opener(path, now))
     return parts
 
 
-def _opener(path: Path) -> _Opener:
-    return lambda: _open(path)
+def _opener(path: Path, known: os.stat_result) -> _Opener:
+    def open_same() -> BinaryIO:
+        stream = _open(path)
+        now = os.fstat(stream.fileno())
+        if (now.st_ino, now.st_size, now.st_mtime_ns) != (known.st_ino, known.st_size, known.st_mtime_ns):
+            stream.close()
+            raise RecordError("the file was changed or replaced while it was read: read it again", file=path.name)
+        return stream
+
+    return open_same
 
 
 def _zipped(name: str, opener: _Opener) -> dict[str, tuple[int, _Opener]]:
