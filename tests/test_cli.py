@@ -256,7 +256,7 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(root: Path, census: Path) 
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        ("- < {census} <&-", 2, "standard input is closed"),
+        ("- <&-", 1, "stdin: the file is empty"),
         ("{census} >&-", 2, "standard output"),
         ("{census} > /dev/full", 2, "no space left on device"),
         ("{census} -o out.jsonl --json > /dev/full", 2, "no space left on device"),

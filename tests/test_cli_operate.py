@@ -86,6 +86,15 @@ def test_status_shows_who_works(council: Council) -> None:
     assert "northshire-1:4711" in council.call("status").out
 
 
+def test_a_file_of_the_store_that_may_not_be_written_is_named(council: Council) -> None:
+    (council.folder / "hub.db.run").unlink(missing_ok=True)
+    (council.folder / "hub.db.run").mkdir()
+    said = council.call("run", "--once")
+    assert said.code == 2
+    assert "hub.db.run: is a directory" in said.err
+    assert "fault of the hub" not in said.err
+
+
 # failures
 
 

@@ -92,8 +92,6 @@ def _document(source: str) -> Document:
 
     if source != "-":
         return Document.at(source)
-    if sys.stdin is None:
-        raise DeclarationError("standard input is closed")
     stream = sys.stdin.buffer
     peek: Callable[[int], bytes] = getattr(stream, "peek", lambda n: b"")
     return Document.from_stdin("stdin.zip" if peek(4)[:4] == b"PK\x03\x04" else "stdin", stream)
@@ -136,7 +134,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _let_go()
-        if error.errno not in _UNWRITABLE:
+        if error.errno is None or not (error.filename or error.errno in _UNWRITABLE):
             _stop(fault(error), 2)
         where = error.filename or "standard output, or the folder for temporary files"
         _stop(f"{where}: {os.strerror(error.errno).lower()}", 2)
@@ -150,16 +148,14 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, 
 
 
 def _open_streams() -> None:
-    """Open what of stdin, stdout and stderr is closed, or a file of ours would have its number; stdout so that writing
-    to it fails."""
+    """Open what of stdin, stdout and stderr is closed, or a file of ours has its number; to write to stdout fails then."""
     for number, name, mode in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:
             made = os.open(os.devnull, mode)
             if made != number:
                 os.dup2(made, number)
                 os.close(made)
-            if number:
-                setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - to the end
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _let_go() -> None:
