@@ -148,7 +148,7 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, 
 
 
 def _open_streams() -> None:
-    """Open what of stdin, stdout and stderr is closed, or a file of ours has its number; to write to stdout fails then."""
+    """Open what of the standard streams is closed, or a file of ours has its number; writing to stdout then fails."""
     for number, name, mode in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:
             made = os.open(os.devnull, mode)
