@@ -177,11 +177,11 @@ def find(name: str) -> Adapter:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
-            raise DeclarationError(f"needs a module {error.name!r}, which is not installed", file=module_name) from None
+            raise DeclarationError(f"the adapter {name!r} needs a module {error.name!r}, which is not there") from None
         raise DeclarationError(f"there is no adapter {name!r}; shipped are: {', '.join(shipped())}") from None
-    except Exception as error:
-        place = f"line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise DeclarationError(f"cannot be imported ({type(error).__name__})", file=module_name, place=place) from None
+    except Exception as error:  # a council's own code may raise anything
+        at = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise DeclarationError(f"importing the adapter {name!r} fails with {type(error).__name__}{at}") from None
     found = getattr(module, "adapter", None)
     if not isinstance(found, Adapter):
         raise DeclarationError(f"{module_name} has no value named 'adapter' of class hub.adapter.Adapter")

@@ -196,9 +196,9 @@ def test_a_council_is_told_what_its_own_adapter_lacks(root: Path, tmp_path: Path
         (tmp_path / "council" / f"{name}.py").write_text(text)
     (tmp_path / "in.txt").write_text("1")
     for name, code, said in (
-        ("half", 2, "council.half: line 2: cannot be imported (SyntaxError)"),
-        ("needy", 2, "council.needy: needs a module 'nosuchlibrary', which is not installed"),
-        ("broken", 2, "council.broken: cannot be imported (ValueError)"),
+        ("half", 2, "importing the adapter 'council.half' fails with SyntaxError, line 2"),
+        ("needy", 2, "the adapter 'council.needy' needs a module 'nosuchlibrary'"),
+        ("broken", 2, "importing the adapter 'council.broken' fails with ValueError"),
         ("bare", 1, "there is no mapping of its format, so it must be a record of ours"),
     ):
         ran = subprocess.run(

@@ -156,8 +156,6 @@ def _adapter(told: Any) -> Adapter | None:
         return adapters.find(name)
     except DeclarationError as error:
         raise ValueError(error.reason) from None
-    except Exception as error:  # a council's own code may raise anything
-        raise ValueError(f"importing the adapter {name!r} fails with {type(error).__name__}") from None
 
 
 def _connection(name: str, table: Table, place: _Place, adapter: Adapter | None, batch: int) -> Connection | None:
