@@ -159,6 +159,21 @@ def test_the_messages_of_a_cause_and_what_to_do_next(troubled: Council) -> None:
     assert "mend the mapping" in inward["next"]
 
 
+def test_a_document_that_is_cut_short_is_said_by_the_run_and_by_its_cause(council: Council) -> None:
+    whole = INDEX.read_bytes()
+    council.drop(whole[: whole.rindex(b"<Child>")])
+    ran = council.call("run", "--once")
+    assert ran.code == 1
+    assert "a document cannot be read to its end" in ran.err
+    (found,) = told(council, "failures")
+    shown = told(council, "failures", "show", str(found["id"]))
+    assert [(one["source"], one["records"] > 0) for one in shown["unread"]] == [("index", True)]
+    said = council.call("failures", "show", str(found["id"]))
+    assert "RECORDS BEFORE" in said.out
+    council.drop(whole)
+    assert council.call("run", "--once").code == 0
+
+
 def test_a_message_that_waits_is_tried_again_by_itself(council: Council) -> None:
     council.drop(INDEX.read_bytes())
     (council.folder / "mood").write_text("later")

@@ -180,6 +180,16 @@ def test_a_truncated_document_gives_what_was_good_and_says_what_stopped_it(sampl
     assert not report.well
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_column_that_a_table_lacks_is_named(processes: int, samples: Path, tmp_path: Path) -> None:
+    tables = {one.name: one.read_bytes() for one in (samples / "ssd" / "council").iterdir()}
+    tables["ssd_person.csv"] = tables["ssd_person.csv"].replace(b"pers_dob", b"pers_dbo", 1)
+    out = tmp_path / "out.jsonl"
+    report = translate(Document.of("council", tables), "ssd", "canonical", out, processes=processes)
+    assert report.missing == {"ssd_person": ["pers_dob"]}
+    assert report.as_dict()["missing"] == report.missing
+
+
 def test_nothing_is_written_when_no_record_is_good(tmp_path: Path) -> None:
     report = translate(Document.of("empty.xml", b""), "cin_census", "canonical", tmp_path / "x.jsonl")
     assert report.stopped is not None

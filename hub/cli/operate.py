@@ -138,13 +138,13 @@ def show_failure(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="CAUSE", help="Its number in 'failures'.")],
     config: CONFIG = HUB_TOML,
-    limit: Annotated[int, typer.Option(min=1, help="Most messages shown.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Most messages and documents shown.")] = 50,
     reveal: Annotated[
         str | None, typer.Option(metavar="REASON", help="Show the texts behind it; who and why is recorded first.")
     ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Show the messages of one cause, and what to do next."""
+    """Show the messages of one cause, the documents that it cut short, and what to do next."""
     from hub.cli import asking, overview, revealing
 
     if reveal is not None and not reveal.strip():
@@ -153,7 +153,7 @@ def show_failure(
         row = next((row for row in store.failures() if row.id == number), None)
         if row is None:
             raise DeclarationError(f"no cause {number} has anything open: 'ics-hub failures' lists those that do")
-        found = asking.of_cause(store, number, limit)
+        found, cut = asking.of_cause(store, number, limit), store.documents_of_cause(number, limit)
         texts = None
         if reveal is not None:
             held = revealing.behind(store, row)
@@ -161,11 +161,14 @@ def show_failure(
             store.audit(operator(), "reveal", said, sorted({one.child for one in held}))
             texts = revealing.collect(settings, store, row, held)
     if as_json:
-        told = [overview.message_facts(one) for one in found]
-        shown = {} if texts is None else {"revealed": texts}
-        put(overview.failure_facts(row) | {"messages": told, "next": overview.next_step(row)} | shown)
+        told = {
+            "messages": [overview.message_facts(one) for one in found],
+            "unread": [overview.document_facts(one) for one in cut],
+            "next": overview.next_step(row),
+        }
+        put(overview.failure_facts(row) | told | ({} if texts is None else {"revealed": texts}))
     else:
-        overview.show_messages(row, found, brief=texts is not None)
+        overview.show_messages(row, found, cut, brief=texts is not None)
         if texts is not None:
             revealing.show(row, texts)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hub.config import Settings
     from hub.doctor import Result
-    from hub.store import CauseRow, Status, Trace
+    from hub.store import CauseRow, CutRow, Status, Trace
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -141,8 +141,13 @@ def message_facts(one: Trace) -> dict[str, Any]:
     return {"id": one.id.hex(), **{name: getattr(one, name) for name in names}}
 
 
-def show_messages(row: CauseRow, found: Sequence[Trace], *, brief: bool = False) -> None:
-    """The messages of a cause. brief: what to do next is said elsewhere."""
+def document_facts(one: CutRow) -> dict[str, Any]:
+    """A document that could not be read to its end, for a program."""
+    return {"document": one.number, "source": one.source, "kept": one.kept, "records": one.position}
+
+
+def show_messages(row: CauseRow, found: Sequence[Trace], cut: Sequence[CutRow], *, brief: bool = False) -> None:
+    """The messages of a cause, and the documents. brief: what to do next is said elsewhere."""
     out = console()
     out.print(Text(f"Cause {row.id}: {what(row)}", style="bold"))
     out.print(f"{counted(row)}; {many(row.children, 'child')}, {row.held:,} held behind", markup=False)
@@ -155,6 +160,11 @@ def show_messages(row: CauseRow, found: Sequence[Trace], *, brief: bool = False)
         out.print(grid(lines, ("NUMBER", "ID", "TO", "STATE", "TRIED", "SINCE", "RECORD")))
     if row.count > len(lines):
         out.print(f"and {row.count - len(lines):,} more")
+    if cut:
+        rows = [(str(one.number), one.source, moment(one.kept), f"{one.position:,}") for one in cut]
+        out.print(grid(rows, ("DOCUMENT", "FROM", "KEPT", "RECORDS BEFORE")))
+    if row.documents > len(cut):
+        out.print(f"and {row.documents - len(cut):,} documents more")
     if not brief:
         out.print(Text(f"Next: {next_step(row)}"))
 
@@ -163,10 +173,7 @@ def next_step(row: CauseRow) -> str:
     """What a person does about a cause."""
     one = row.cause
     if row.documents and not row.count:
-        return (
-            "have the source send a whole document ('ics-hub status' counts them by source); "
-            "the records before the fault went through"
-        )
+        return "have the source send a whole document; the records before the fault went through"
     again = f"'ics-hub replay --cause {row.id} --canary'"
     if one.answer == "crash":
         return (

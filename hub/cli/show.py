@@ -78,6 +78,7 @@ def summary(report: dict[str, Any], whole: bool) -> None:
     _account(out, report["account"])
     _lines(out, "Noticed", [(f"{one['count']:,}", one["kind"], _row(one), one["place"]) for one in report["findings"]])
     _lines(out, "Not known to the mapping", [(f"{one['count']:,}", one["path"]) for one in report["drift"]])
+    _lines(out, "Columns that are not there", [(table, ", ".join(lacks)) for table, lacks in report["missing"].items()])
     if report["stopped"]:
         said = report["stopped"]
         words = ": ".join(said[name] for name in ("file", "place", "row", "reason") if said.get(name))

@@ -89,7 +89,8 @@ class Hub:
     def run(self, *, once: bool = False) -> int:
         """Carry records until `stop`, or with `once` until nothing more can be done now.
 
-        0: nothing is left open; 1: something is (parked, waiting, its target is paused, its source cannot be read).
+        0: nothing is left open; 1: something is (parked, waiting, its target is paused, its source cannot be read), or
+        a document could not be read to its end.
         DeclarationError when our files are wrong.
         """
         flow = self.flow
@@ -123,7 +124,8 @@ class Hub:
             say("ended", open=self._open)
         if flow.failed is not None:
             raise flow.failed
-        return int(self._open or (once and (bool(self.reloader.trouble) or any(flow.troubles.values()))))
+        troubled = bool(self.reloader.trouble or flow.cut or any(flow.troubles.values()))
+        return int(self._open or (once and troubled))
 
     def _begin(self) -> None:
         """Become a worker, after looking whether the store and our files agree."""

@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from time import monotonic
 
+import structlog
+
 from hub.errors import RecordError
 from hub.message import Cause
 from hub.pipeline.link import Link
@@ -15,6 +17,8 @@ from hub.pipeline.reading import Source, read
 from hub.pipeline.worker import Flow
 from hub.store import Batch, Incoming, LeaseLost, Unread
 from hub.wire import Document
+
+log = structlog.get_logger("hub.receive")
 
 BATCH = 100
 """Records taken in one transaction."""
@@ -151,6 +155,11 @@ class Receiver:
             raise LeaseLost("the hub ends, or its mappings change")
         taken = self.flow.store.take_all(self._worker, self.link.name, batches)
         self.flow.publish(taken.messages)
+        for batch in batches:
+            if batch.stopped is not None:
+                self.flow.cut += 1
+                about = {"source": self.link.name, "document": batch.document, "reason": batch.stopped.reason}
+                log.error("a document cannot be read to its end; the records before are taken", **about)
 
     def _leased(self) -> bool:
         return self.flow.store.lease_source(self.link.name, self._worker)

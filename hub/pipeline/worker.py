@@ -91,7 +91,8 @@ class Flow:
     """The shared state of a running hub.
 
     gate: open while this process maps as the store says that all do. mapping: digest of what it has loaded. troubles:
-    by the name of each part that took a step: why it waits, "" if it does not. failed: what ended the hub.
+    by the name of each part that took a step: why it waits, "" if it does not. failed: what ended the hub. cut: how
+    many documents could not be read to their end.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Flow:
         self.gate = Gate()
         self.failed: BaseException | None = None
         self.troubles: dict[str, str] = {}
+        self.cut = 0
         self._stop = threading.Event()
 
     @property

@@ -174,6 +174,16 @@ class CauseRow(msgspec.Struct, frozen=True):
     documents: int
 
 
+class CutRow(msgspec.Struct, frozen=True):
+    """A document that could not be read to its end. kept: seconds since 1970. position: of the fault, which is how many
+    records were read before it."""
+
+    number: int
+    source: str
+    kept: float
+    position: int
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """One time a message was with a worker. outcome: a state, or `crash`. Times: seconds since 1970."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from hub.store.database import Work
-from hub.store.facts import CauseRow
+from hub.store.facts import CauseRow, CutRow
 from hub.store.shelf import Shelf
 from hub.store.statements import Sql
 
@@ -31,6 +31,9 @@ _DOCUMENTS = Sql(f"""SELECT d.cause, count(*) AS n, {_SINCE.format("d.kept", 1)}
     FROM document d WHERE d.cause IS NOT NULL GROUP BY d.cause""")
 _BY_CAUSE = Sql(f"""SELECT m.number FROM message m WHERE m.cause = :cause AND {_OPEN}
     ORDER BY m.number LIMIT :limit""")
+
+_CUT = Sql("""SELECT d.id, d.link, d.kept, d.position FROM document d WHERE d.cause = :cause
+    ORDER BY d.id DESC LIMIT :limit""")
 
 
 class Failing(Shelf):
@@ -78,3 +81,12 @@ class Failing(Shelf):
     def messages_of_cause(self, cause: int, limit: int = 100) -> list[int]:
         """The numbers of messages that wait or are parked for a cause, the first in line first."""
         return self.database.read(lambda work: [row[0] for row in work.rows(_BY_CAUSE, cause=cause, limit=limit)])
+
+    def documents_of_cause(self, cause: int, limit: int = 100) -> list[CutRow]:
+        """Documents that could not be read to their end for a cause, the last first."""
+
+        def act(work: Work) -> list[CutRow]:
+            rows = work.rows(_CUT, cause=cause, limit=limit)
+            return [CutRow(row.id, self.link_name(work, row.link), row.kept, row.position) for row in rows]
+
+        return self.database.read(act)

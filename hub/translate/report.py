@@ -60,10 +60,11 @@ def _unsaid(what: str, path: str) -> str:
 class Report:
     """What became of a document. Fields, rows, code tables and places are named, a value never is.
 
-    read, written, refused: records. totals: items of each list of the records written, by the list's path. findings:
-    (side, kind, row, table) -> count and first place. account: (what, path of the leaf) -> how many values did not get
-    there as they are. drift: paths that no mapping knows. stopped: what ended the reading or writing early. problems:
-    what breaks the published schema, when strict.
+    read, written, refused: records. totals: items of each list of the records written, by the list's path.
+    findings: (side, kind, row, table) -> count and first place. account: (what, path of the leaf) -> how many
+    values did not get there as they are. drift: paths that no mapping knows. missing: by table, columns that it
+    lacks. stopped: what ended the reading or writing early. problems: what breaks the published schema, when
+    strict.
     """
 
     source: str
@@ -78,6 +79,7 @@ class Report:
     findings: dict[tuple[str, str, str, str], list[Any]] = field(default_factory=dict)
     account: dict[tuple[str, str], int] = field(default_factory=dict)
     drift: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, list[str]] = field(default_factory=dict)
     problems: dict[tuple[str, str, str], Cause] = field(default_factory=dict)
     stopped: RecordError | None = None
     reasons: Callable[[str, str], str] = _unsaid
@@ -112,6 +114,7 @@ class Report:
         _sum(self.totals, other.totals)
         _sum(self.account, other.account)
         _sum(self.drift, other.drift)
+        self.missing = self.missing or other.missing
         for finding, (n, place) in other.findings.items():
             self.findings.setdefault(finding, [0, place])[0] += n
         for key, cause in other.refusals.items():
@@ -136,6 +139,7 @@ class Report:
                 for (side, kind, row, table), (n, place) in sorted(self.findings.items(), key=lambda one: -one[1][0])
             ],
             "drift": [{"path": path, "count": n} for path, n in sorted(self.drift.items())],
+            "missing": self.missing,
             "problems": [one.as_dict() for one in _most(self.problems)],
             "stopped": self.stopped.as_dict() if self.stopped else None,
         }

@@ -96,6 +96,7 @@ class Run:
         self._say(report, mapping, read, made, place)
         if not self.begun:
             self.head, self.begun = self._head(one.head, read.record), True
+            report.missing = one.head.get("missing", {})
         edition = self._edition(read.record)
         return Theirs(target.kind, name, made.tree, self.head, edition, place, source=self.source.name, line=line)
 
