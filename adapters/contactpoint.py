@@ -160,12 +160,17 @@ def normal(tree: Tree) -> Tree:
 
 
 def _shown(tree: Tree) -> Tree:
-    """The tree less what a ShieldedChild or a SensitiveService has no place for.
+    """The tree less what a ShieldedChild or a SensitiveService has no place for, and less numbers that say no number.
 
-    The mapping withholds it already; this keeps in what no mapping knows, such as fields a council added.
+    The mapping withholds the former already; this keeps in what no mapping knows, such as fields a council added.
     """
     if tree.get("Shielded") in _YES:
         return _held(tree, _SHIELDED)
+    numbers = tree.get("Identifiers")
+    if isinstance(numbers, dict) and isinstance(numbers.get("Identifier"), list):
+        said = [one for one in numbers["Identifier"] if not isinstance(one, dict) or one.get("Value")]
+        kept = {**numbers, "Identifier": said} if said else {k: v for k, v in numbers.items() if k != "Identifier"}
+        tree = {**tree, "Identifiers": kept} if kept else {k: v for k, v in tree.items() if k != "Identifiers"}
     services = tree.get("Services")
     if not isinstance(services, dict) or not isinstance(services.get("SensitiveService"), list):
         return tree

@@ -24,7 +24,10 @@ from hub.model import (
     CafConsent,
     CafElement,
     ChildRecord,
+    Identifier,
+    Immigration,
     Involvement,
+    Period,
     Person,
     Professional,
     Source,
@@ -405,6 +408,20 @@ def test_what_nobody_said_is_no_consent() -> None:
     assert judge(Caf()) is True
     assert judge(Caf(consent=CafConsent(store=True))) is True
     assert judge(Caf(consent=CafConsent(share=True))) is False
+
+
+def test_a_form_has_the_immigration_status_of_now_and_no_number_that_tells_of_the_case(form: Mapping) -> None:
+    ended = Immigration(status="Adult Asylum Seeker", period=Period(start="2019-01-01", end="2020-01-01"))
+    numbers = [Identifier(system="court", value="ZC12"), Identifier(system="nhs", value="9999001157")]
+    person = Person(immigration=[ended, Immigration(status="Refugee status")], identifiers=numbers)
+    made = form.create(ChildRecord(person=person))
+    assert made.tree["Child"]["ImmigrationStatus"] == "Refugee status"
+    assert made.tree["Child"]["Identifiers"] == {"Identifier": [{"System": "nhs", "Value": "9999001157"}]}
+    assert {("withheld", "person.immigration[].status"), ("withheld", "person.identifiers[].value")} <= set(
+        made.account
+    )
+    person.immigration = [ended]
+    assert "ImmigrationStatus" not in str(form.create(ChildRecord(person=person)).tree)
 
 
 def test_a_shielded_childs_form_leads_nobody_to_the_child(form: Mapping) -> None:

@@ -76,6 +76,8 @@ READ: dict[str, list[tuple[Any, Any, Any]]] = {
     "integer": [("12", 12, "12"), ("+7", 7, "7"), ("-3", -3, "-3"), ("007", 7, "7")],
     "decimal": [("3.50",) * 3, ("-1",) * 3],
     "digits": [("007",) * 3],
+    'form("[A-Z]{2}[0-9]+", "AB1")': [("AB12",) * 3],
+    "telecom": [(text,) * 3 for text in ("020 7946 0018", "+44 (0)1632 960104 ext 12", "office@school.example")],
     "upn": [("H801200001001",) * 3, ("anything",) * 3],
     "nhs_number": [("943 476 5919", "9434765919", "9434765919"), ("943-476-5919", "9434765919", "9434765919")],
     "postcode": [("sw1a1aa", "SW1A 1AA", "SW1A 1AA"), ("abroad",) * 3],
@@ -134,6 +136,8 @@ BAD_VALUES: dict[str, list[Any]] = {
     'boolean("Y|true", "N|false")': ["Y"],
     "integer": [True, "5"],
     "decimal": ["five"],
+    'form("[A-Z]{2}[0-9]+", "AB1")': ["AB", "ab12", " AB12"],
+    "telecom": ["ask for Ann", "0", "01632 960104 at night", "a@b@c", "ann@\nhome"],
     'lines(", ")': [["1, High St"], [""], []],
     "words": [["a b"], []],
     "estimated_date": [("2015-03-27", "AEU"), ("2015", "AAA")],
@@ -205,6 +209,12 @@ def test_checked_numbers_are_flagged_and_never_refused() -> None:
         "shape",
     ]
     assert [nhs(text) for text in ("9434765919", "9434765918", "943")] == ["", "check digit", "shape"]
+
+
+def test_a_text_of_another_form_is_read_and_flagged() -> None:
+    codec = codecs.find('form("[A-Z]{2}[0-9]+", "AB1")')
+    assert codec.flag is not None
+    assert [codec.flag(codec.decode(text)) for text in ("AB12", "ab12")] == ["", "form"]
 
 
 def test_a_cut_text_narrows() -> None:

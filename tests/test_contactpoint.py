@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
+from msgspec import UNSET
 
 from adapters.contactpoint import NAMESPACE, SCHEMA, adapter
 from hub import mapping
@@ -468,6 +469,56 @@ def test_case_content_stays_and_is_accounted_for(child_mapping: Mapping) -> None
     for path in ("episodes[].referral.date", "care.episodes[].start", "caf[].reason"):
         assert any(path.startswith(gone) for _, gone in sent.account), path
     assert sent.tree["Cafs"] == {"Caf": [{"Started": "2025-01-07", "Contact": "01632 960130"}]}
+
+
+@pytest.mark.parametrize(
+    "system", ["home_office", "court", "yot", "case", "passport", "ssda903", "other", "ssd:Incident ID"]
+)
+def test_a_number_that_tells_of_the_case_is_not_on_the_index(child_mapping: Mapping, system: str) -> None:
+    record = shielded_or_not(False)
+    assert record.person
+    assert isinstance(record.person.identifiers, list)
+    record.person.identifiers.append(Identifier(system=system, value=CANARY, use="secondary"))
+    sent = child_mapping.create(record)
+    assert CANARY not in valid(sent)
+    assert {what for what, path in sent.account if path == "person.identifiers[].value"} == {"withheld"}
+
+
+def test_a_number_without_a_value_is_no_number_and_one_of_any_use_is_in_force(child_mapping: Mapping) -> None:
+    record = shielded_or_not(False)
+    assert record.person
+    record.person.identifiers = [
+        Identifier(system="upn", use="current", missing="UN1"),
+        Identifier(system="nhs", use="secondary", value="9999001157"),
+        Identifier(system="la", use="temporary", value="Ann said he came home late"),
+    ]
+    text = valid(child_mapping.create(record))
+    assert text.count("<Identifier>") == 1
+    assert "<Value>9999001157</Value><Use>current</Use>" in text
+    del record.person.identifiers[1:]
+    assert "Identifier" not in valid(child_mapping.create(record))
+
+
+def test_words_where_a_number_to_ring_is_asked_for_do_not_go_out(child_mapping: Mapping) -> None:
+    record = shielded_or_not(False)
+    record.caf = [Caf(started="2025-01-07", contact=f"{CANARY}, not at her father's")]
+    assert isinstance(record.involvements, list)
+    record.involvements.append(
+        Involvement(kind="worker", lead=True, professional=Professional(name="Rosa Quill", telecom=f"{CANARY} cried"))
+    )
+    sent = child_mapping.create(record)
+    assert CANARY not in valid(sent)
+    assert {("unsayable", "caf[].contact"), ("unsayable", "involvements[].professional.telecom")} <= set(sent.account)
+
+
+def test_a_number_of_another_kind_that_an_index_has_stays_with_that_index(child_mapping: Mapping) -> None:
+    number = "<Identifier><System>yot</System><Value>Y1</Value><VisibleTo>owner</VisibleTo></Identifier>"
+    (record,) = good(adapter.read(document(child(f"<Identifiers>{number}</Identifiers>"))))
+    before = copy.deepcopy(record.tree)
+    read = child_mapping.inward(record, "index").record
+    assert read.person is UNSET
+    assert child_mapping.create(read, "index").tree == before
+    assert child_mapping.create(read, "another").tree == {"IndexNumber": "CP-1"}
 
 
 def test_the_lead_goes_out_and_other_workers_do_not(child_mapping: Mapping) -> None:

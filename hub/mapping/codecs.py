@@ -76,6 +76,32 @@ def digits() -> Codec:
     return Codec("digits", decode, decode, ("text",), samples=("0", "17", "40"))
 
 
+def form(pattern: str, *samples: str) -> Codec:
+    """A text that their format wants in one form, a regular expression: another is read, flagged, and never written.
+
+    samples: texts of that form, for the laws.
+    """
+    whole = re.compile(pattern, re.ASCII).fullmatch
+
+    def encode(value: str) -> str:
+        if not whole(value):
+            raise ValueError("not of the form that their format wants")
+        return value
+
+    return Codec(
+        "form", same, encode, flag=lambda text: "" if whole(text) else "form", memo=False, samples=tuple(samples)
+    )
+
+
+def telecom() -> Codec:
+    """A telephone number, perhaps with an extension, or an e-mail address: no other text is written."""
+    return form(
+        r"\+?\(?[0-9][0-9() -]{4,24}( (ext|x)\.? ?[0-9]{1,6})?|[^\s@]{1,40}@[^\s@]{1,39}",
+        "020 7946 0018",
+        "office@school.example",
+    )
+
+
 def lines(separator: str = "\n") -> Codec:
     """One text that holds a list of lines, joined by the separator."""
 
@@ -159,6 +185,7 @@ BUILT_IN: dict[str, Callable[..., Codec]] = {
     "digits": digits,
     "estimated_date": dates.estimated_date,
     "first": computed.first,
+    "form": form,
     "hl7_birth": dates.hl7_birth,
     "hl7_date": dates.hl7_date,
     "hl7_moment": dates.hl7_moment,
@@ -170,6 +197,7 @@ BUILT_IN: dict[str, Callable[..., Codec]] = {
     "nhs_number": numbers.nhs_number,
     "partial_date": dates.partial_date,
     "postcode": numbers.postcode,
+    "telecom": telecom,
     "upn": numbers.upn,
     "words": words,
     **coded.BUILT_IN,
