@@ -136,7 +136,7 @@ def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:
             number += 1
             yield _part(number), _array(held)
             held = []
-        held.append(dumps(_ordered(record.tree, "")))
+        held.append(dumps(_ordered(normal(record.tree), "")))
     yield _part(number + 1) if number else "", _array(held)
 
 
@@ -164,6 +164,25 @@ def _ordered(tree: Tree, path: str) -> Tree:
             value = _ordered(value, below)
         elif isinstance(value, list):
             value = [_ordered(one, f"{below}[]") if isinstance(one, dict) else one for one in value]
+        found[name] = value
+    return found
+
+
+def normal(tree: Tree) -> Tree:
+    """The tree with each code of a list once (`uniqueItems`): said twice it says no more."""
+    return _once(tree, "")
+
+
+def _once(tree: Tree, path: str) -> Tree:
+    found: Tree = {}
+    for name, value in tree.items():
+        below = f"{path}.{name}" if path else name
+        if isinstance(value, dict):
+            value = _once(value, below)
+        elif isinstance(value, list) and below in _MOST:
+            value = [one for n, one in enumerate(value) if one not in value[:n]]
+        elif isinstance(value, list):
+            value = [_once(one, f"{below}[]") if isinstance(one, dict) else one for one in value]
         found[name] = value
     return found
 
@@ -268,5 +287,6 @@ adapter = Adapter(
     suffix=".json",
     limit=LIMIT,
     head=lambda as_of, edition: {"as_of": as_of, "edition": edition or EDITION},
+    normal=normal,
     check=check,
 )

@@ -16,6 +16,7 @@ from adapters.dfe_csc_api import adapter, check
 from hub.adapter import Theirs
 from hub.errors import RecordError
 from hub.mapping import Mapping, account, load
+from hub.model import ChildRecord, from_tree
 from hub.wire import Document
 from hub.wire.jsontext import Token
 
@@ -114,6 +115,36 @@ def test_what_is_written_satisfies_the_published_schema(children: Document, publ
     made = [mapping.create(mapping.inward(record).record).tree for record in copy.deepcopy(records)]
     text = write([Theirs("child", "", tree) for tree in made])[""]
     assert list(validator.iter_errors(json.loads(text))) == []
+
+
+def test_a_child_never_has_the_hundred_refused(public: Callable[[str], Path]) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    published = json.loads(public("dfe_csc_api/openapi-1.0.1.json").read_text())["components"]["schemas"]["CSC"]
+    mapping = load("dfe_csc_api")["child"]
+    record = from_tree(
+        {
+            "source": {"id": "NS1001"},
+            "person": {
+                "identifiers": [
+                    {"system": "upn", "use": "current", "value": "A95000017830"},
+                    {"system": "supplier", "use": "current", "value": "1.0x2"},
+                ],
+                "disabilities": [{"code": "LD"}, {"code": "MOB"}, {"code": "LD"}],
+            },
+            "episodes": [{"id": "e", "assessments": [{"id": "a", "factors": ["3A", "18B", "3A"]}]}],
+        }
+    )
+    assert isinstance(record, ChildRecord)
+    made = mapping.create(record)
+    told = json.loads(write([Theirs("child", "", made.tree)])[""])
+    assert list(jsonschema.Draft202012Validator(published).iter_errors(told)) == []
+    assert told[0]["child_details"] == {"disabilities": ["LD", "MOB"]}
+    assert told[0]["social_care_episodes"][0]["child_and_family_assessments"][0]["factors"] == ["3A", "18B"]
+    assert made.account["unsayable", "person.identifiers[].value"] == 2
+    assert record.source
+    record.source.id = "NS-1001"
+    with pytest.raises(RecordError, match="cannot be said"):
+        mapping.create(record, strict=True)
 
 
 def test_our_own_schema_is_the_published_one(public: Callable[[str], Path]) -> None:

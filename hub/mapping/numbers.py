@@ -27,9 +27,16 @@ def upn_fault(text: str) -> str:
     return "" if _UPN_LETTERS[(total - _UPN_ZEROS) % 23] == text[0].upper() else "check letter"
 
 
-def upn() -> Codec:
-    """A unique pupil number: never refused, a wrong one is kept and flagged."""
-    return Codec("upn", same, same, ("text",), flag=upn_fault, memo=False)
+def upn(length: int = 0) -> Codec:
+    """A unique pupil number: never refused, a wrong one is kept and flagged. One of another length than given is not
+    written, where their format would refuse it."""
+
+    def encode(value: str) -> str:
+        if len(value) != length:
+            raise ValueError("not as long as a UPN")
+        return value
+
+    return Codec("upn", same, encode if length else same, ("text",), flag=upn_fault, memo=False)
 
 
 def nhs_number() -> Codec:
