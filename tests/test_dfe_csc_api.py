@@ -147,6 +147,34 @@ def test_a_child_never_has_the_hundred_refused(public: Callable[[str], Path]) ->
         mapping.create(record, strict=True)
 
 
+def test_a_worker_of_a_sensitive_service_is_not_told() -> None:
+    workers = [
+        {"kind": "worker", "episode": "e", "professional": {"registration": "SW999001"}},
+        {"kind": "worker", "episode": "e", "professional": {"registration": "SW999002"}, "sensitive": True},
+    ]
+    record = from_tree({"episodes": [{"id": "e"}], "involvements": workers})
+    assert isinstance(record, ChildRecord)
+    made = load("dfe_csc_api")["child"].create(record)
+    assert made.tree["social_care_episodes"][0]["care_worker_details"] == [{"worker_id": "SW999001"}]
+    assert ("sensitive", "involvements[].professional.registration") in made.account
+
+
+def test_a_conference_that_was_not_held_does_not_hide_the_one_that_was() -> None:
+    mapping = load("dfe_csc_api")["child"]
+    planned = {"id": "1", "episode": "e", "enquiry": "q", "target": "2025-01-27"}
+    held = {"id": "2", "episode": "e", "enquiry": "q", "target": "2025-02-10", "date": "2025-02-07"}
+    for conferences in ([planned, held], [held, planned]):
+        record = from_tree({"episodes": [{"id": "e", "enquiries": [{"id": "q"}]}], "conferences": conferences})
+        assert isinstance(record, ChildRecord)
+        made = mapping.create(record)
+        (enquiry,) = made.tree["social_care_episodes"][0]["section_47_assessments"]
+        assert enquiry["icpc_date"] == "2025-02-07"
+        assert (
+            made.account["withheld", "conferences[].target"] + made.account.get(("second", "conferences[].target"), 0)
+            == 2
+        )
+
+
 def test_our_own_schema_is_the_published_one(public: Callable[[str], Path]) -> None:
     published = json.loads(public("dfe_csc_api/openapi-1.0.1.json").read_text())["components"]["schemas"]["CSC"]
     said = {path: (length, required) for path, length, required in _published(published["items"], "")}

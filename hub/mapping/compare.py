@@ -139,14 +139,14 @@ class _Diff:
         pairs: list[tuple[Any, Any]] = []
         lone, rest = [], list(ys)
         for x in here:
-            same_key = [] if scope is None or scope.on_ours else [y for y in rest if _key(scope, y) == _key(scope, x)]
+            same_key = [] if scope is None or scope.on_ours else [y for y in rest if _same_key(scope, x, y)]
             if same_key:
                 pairs.append((x, same_key[0]))
                 rest = _without(rest, same_key[:1])
             else:
                 lone.append(x)
         while lone and rest:
-            x, y = max(((x, y) for x in lone for y in rest), key=lambda pair: _alike(*pair))
+            x, y = max(((x, y) for x in lone for y in rest), key=lambda pair: (_alike(*pair), _same_key(scope, *pair)))
             lone, rest = _without(lone, [x]), _without(rest, [y])
             pairs.append((x, y))
         return pairs + [(x, None) for x in [*lone, *gone]] + [(None, y) for y in rest]
@@ -160,6 +160,10 @@ def _without(items: list[Any], gone: list[Any]) -> list[Any]:
 
 def _key(scope: Scope, item: Any) -> list[Any]:
     return [None if value is UNSET else value for value in (ours.get(item) for ours in scope.keys)]
+
+
+def _same_key(scope: Scope | None, a: Any, b: Any) -> bool:
+    return scope is not None and _key(scope, a) == _key(scope, b)
 
 
 def _alike(a: Any, b: Any) -> int:

@@ -51,6 +51,7 @@ def put_item(c: Writing, scope: Scope, item: Any, t: dict[str, Any]) -> bool:
     if not cell.path.steps:
         if not made:
             _count_hollow(c, scope, item)
+            return False
         _blend(c, t, made)
         return True
     if scope.plain:
