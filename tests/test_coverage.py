@@ -85,7 +85,7 @@ def test_a_field_of_older_editions_only_is_lost_in_the_newest(systems: dict[str,
 
 
 def test_a_condition_counts_only_for_sources_that_can_say_it(systems: dict[str, System]) -> None:
-    path = "person.identifiers[].value"
+    path = "person.addresses[].postcode"
     assert between(systems, "ssd", "contactpoint", path).what == "carries"
     said = between(systems, "canonical", "contactpoint", path)
     assert said.what == "narrows"

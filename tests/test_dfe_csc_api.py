@@ -132,6 +132,9 @@ def test_a_child_never_has_the_hundred_refused(public: Callable[[str], Path]) ->
                 "disabilities": [{"code": "LD"}, {"code": "MOB"}, {"code": "LD"}],
             },
             "episodes": [{"id": "e", "assessments": [{"id": "a", "factors": ["3A", "18B", "3A"]}]}],
+            "involvements": [
+                {"kind": "worker", "episode": "e", "professional": {"id": "j.smith"}, "period": {"start": "2025-01-07"}}
+            ],
         }
     )
     assert isinstance(record, ChildRecord)
@@ -140,7 +143,9 @@ def test_a_child_never_has_the_hundred_refused(public: Callable[[str], Path]) ->
     assert list(jsonschema.Draft202012Validator(published).iter_errors(told)) == []
     assert told[0]["child_details"] == {"disabilities": ["LD", "MOB"]}
     assert told[0]["social_care_episodes"][0]["child_and_family_assessments"][0]["factors"] == ["3A", "18B"]
+    assert told[0]["social_care_episodes"][0]["care_worker_details"] == [{"start_date": "2025-01-07"}]
     assert made.account["unsayable", "person.identifiers[].value"] == 2
+    assert made.account["unsayable", "involvements[].professional.id"] == 1
     assert record.source
     record.source.id = "NS-1001"
     with pytest.raises(RecordError, match="cannot be said"):
