@@ -88,6 +88,11 @@ class Parcel(msgspec.Struct):
     def __repr__(self) -> str:
         return f"Parcel(number={self.number}, target={self.target!r}, messages={len(self.numbers)})"
 
+    def piece(self, n: int, key: bytes, data: bytes) -> Parcel:
+        """Its n-th message as it is sent alone, under a key of its own that follows from the parcel's."""
+        beside = self.accounts[n : n + 1], self.mapping, self.told[n : n + 1]
+        return Parcel(key, self.target, [self.numbers[n]], data, self.suffix, self.head, "", 0, *beside)
+
 
 class Sent(msgspec.Struct, frozen=True):
     """The target has it. receipt: what it answered that proves it (a version, an id), never a value of a record."""
@@ -104,9 +109,14 @@ One = Sent | NotTried | Refused | Unavailable
 
 
 class Each(msgspec.Struct, frozen=True):
-    """The target answered for every message of a parcel by itself. answers: one for each of its numbers, in order."""
+    """The target answered for every message of a parcel by itself. answers: one for each of its numbers, in order.
+
+    pieces: where the connection took the parcel apart: what each goes as alone, in order (`Parcel.piece`). One that is
+    still to be sent goes again as that, with the same key and bytes. Without them it is mapped again, under its own id.
+    """
 
     answers: list[One]
+    pieces: list[Parcel] = []
 
 
 Answer = One | Each

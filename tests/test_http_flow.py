@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.nodes import Postgres, Rabbit
 from tests.test_flow_faults import Home, homes, link, until
 from tests.webs import Asked, Resources, Told, Web
@@ -181,3 +183,43 @@ def test_one_record_that_a_server_forbids_does_not_keep_the_others(tmp_path: Pat
     assert store.open_count("service") == 1
     store.close()
     web.close()
+
+
+@pytest.mark.parametrize("lost", ["one by one", "together"])
+def test_a_receiver_that_knows_keys_takes_each_of_a_list_once(tmp_path: Path, homes: list[Home], lost: str) -> None:
+    """One answer is lost: that to the list, or that to one message of it, sent alone after the list was refused."""
+    taken: Counter[str] = Counter()
+    known: dict[str, tuple[int, bytes]] = {}
+    losses = 0
+
+    def tell(asked: Asked) -> Told:
+        nonlocal losses
+        names, key = asked.json(), asked.headers["idempotency-key"]
+        assert known.setdefault(key, (0, asked.body))[1] == asked.body, "other bytes under the same key"
+        if known[key][0]:
+            return Told(known[key][0])
+        if "Bad" in names and lost == "one by one":
+            return Told(400)
+        taken.update(names)
+        known[key] = 200, asked.body
+        if not losses and (lost == "together" or names == ["Name3"]):
+            losses += 1
+            return Told(cut=True)
+        return Told(200)
+
+    web = Web(tell)
+    told = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0') + link(
+        "service", "tests.lists", f'kind = "http", url = "{web.url}", send = "post"'
+    )
+    home = Home(tmp_path, told + '[[routes]]\nfrom = "ics"\nto = ["service"]\n')
+    homes.append(home)
+    given = [*(f"Name{n}" for n in range(5)), "Bad", *(f"Name{n}" for n in range(5, 8))]
+    drop(home, "in", [child("a", number, name) for number, name in zip(NUMBERS, given, strict=False)])
+    home.start()
+    until(lambda: len(taken) == 9 - (lost == "one by one") and losses, 40)
+    store = home.open_store()
+    until(lambda: store.open_count("service") == (lost == "one by one"), 40)
+    store.close()
+    home.stop()
+    web.close()
+    assert set(taken.values()) == {1}, taken

@@ -189,3 +189,23 @@ def test_what_may_have_arrived_in_one_parcel_is_replayed_together(store: Store, 
     council.finish(*(Outcome(number, "ready") for number in (1, 2, 3)))
     store.change_run(run.id, "cancel", WHO)
     assert [council.state(number) for number in (1, 2, 3)] == ["parked", "parked", "parked"]
+
+
+def test_one_of_a_parcel_that_was_taken_apart_goes_again_as_it_went(store: Store) -> None:
+    council = Council(store)
+    council.take(*(council.record(name, "A") for name in ("ann", "bob", "cat")))
+    council.claim(1, 2, 3)
+    [whole] = council.prepare([1, 2, 3])
+    assert whole is not None
+    piece = whole.piece(1, b"k" * 16, b"[2]")
+    lost = Outcome(2, "waiting", cause=AWAY, due=0.0, may_arrived=True, piece=piece)
+    council.finish(Outcome(1, "sent"), lost, Outcome(3, "sent"))
+    store.sweep(council.worker)
+    (again,) = council.claim(2).claims
+    assert again.parcel is not None
+    assert (again.parcel.key, again.parcel.data, again.parcel.numbers) == (b"k" * 16, b"[2]", [2])
+    assert again.parcel.accounts == whole.accounts[1:2]
+    assert again.parcel.number > whole.number
+    council.finish(Outcome(2, "sent"))
+    assert store.trace(1).parcel == whole.number
+    assert store.trace(2).parcel == again.parcel.number

@@ -6,6 +6,7 @@ import random
 from time import monotonic
 
 import structlog
+from msgspec.structs import replace
 
 from hub.connect import Outlet
 from hub.errors import Refused, Unanswered, Unavailable, fault
@@ -137,11 +138,8 @@ class Deliverer:
         attempts = {one.number: one.attempts for one in claims}
         said: list[One] = []
         for parcel, answer in zip(ready, answers, strict=True):
-            each = answer.answers if isinstance(answer, Each) else [answer] * len(parcel.numbers)
-            said += each
-            told = parcel.told or [[] for _ in parcel.numbers]
-            for number, one, knows in zip(parcel.numbers, each, told, strict=True):
-                outcomes.append(self._outcome(number, attempts.get(number, 0) + 1, one, knows))
+            said += answer.answers if isinstance(answer, Each) else [answer]
+            outcomes += self._outcomes(parcel, answer, attempts)
         self._react(said, claimed.probe)
         self._finish(outcomes)
         self._pace(len(claims))
@@ -208,6 +206,20 @@ class Deliverer:
             self._own.difference_update(parcel.numbers)
             self._blamed.clear()
         return answer
+
+    def _outcomes(self, parcel: Parcel, answer: Answer, attempts: dict[int, int]) -> list[Outcome]:
+        """What an answer means for the messages of a parcel. Those of one answer go again together, in the same bytes,
+        so none is parked, its attempts over, while others still go: the one that was tried least often counts."""
+        tries = [attempts.get(number, 0) + 1 for number in parcel.numbers]
+        told = parcel.told or [[] for _ in tries]
+        if not isinstance(answer, Each):
+            each = zip(parcel.numbers, told, strict=True)
+            return [self._outcome(number, min(tries), answer, knows) for number, knows in each]
+        outcomes = list(map(self._outcome, parcel.numbers, tries, answer.answers, told))
+        for n, piece in enumerate(answer.pieces):
+            if not isinstance(answer.answers[n], Sent | Refused):
+                outcomes[n] = replace(outcomes[n], piece=piece)
+        return outcomes
 
     def _outcome(self, number: int, attempts: int, answer: One, told: list[Told]) -> Outcome:
         """What an answer means for a message (FLOW: reactions)."""

@@ -129,7 +129,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     due: seconds from now, when waiting. may_arrived: the target may have it all the same. counted: as an attempt.
     receipt: what proves that it was sent. told: what the target knows with it. last: given back, it is published after
-    others. All messages of one parcel should end alike.
+    others. piece: as what it goes again, alone, when its parcel was taken apart. Else all messages of one parcel should
+    end alike.
     """
 
     number: int
@@ -141,6 +142,7 @@ class Outcome(msgspec.Struct, frozen=True):
     receipt: str = ""
     told: Sequence[Told] = ()
     last: bool = False
+    piece: Parcel | None = None
 
 
 class Swept(msgspec.Struct, frozen=True):

@@ -270,6 +270,7 @@ class Working(Telling):
             raise ValueError("an outcome is one of " + ", ".join(sorted(_STATES)))
         link, asked = self.link_id(target), {one.number: one for one in outcomes}
         causes = self.cause_ids(one.cause for one in outcomes)
+        pieces = {one.number: self._seal(one.piece) for one in outcomes if one.piece is not None}
 
         def act(work: Work) -> list[Message]:
             if (worker, target) in self.probing:
@@ -279,6 +280,10 @@ class Working(Telling):
             if not owned:
                 return []
             work.many(_FINISH, [_finished(row, asked[row.number], causes) for row in owned])
+            if apart := [row.number for row in owned if row.number in pieces]:
+                given = list(zip(apart, new_numbers(work, len(apart), _COUNT), strict=True))
+                work.many(_KEEP, [(parcel, *pieces[number]) for number, parcel in given], target=link)
+                work.many(_PREPARED, given)
             tries = [
                 (row.number, row.tried, row.changed, row.now, asked[row.number].state, causes[asked[row.number].cause])
                 for row in owned

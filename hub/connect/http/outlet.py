@@ -168,27 +168,26 @@ class HttpOutlet(OneByOne):
             return Sent(f"{reply.status} {reply.version}".strip())
         parts = _parts(parcel) if reply.status in _LIST_REFUSED else []
         if parts:
-            return Each(self._apart(parcel, parts))
+            pieces = [parcel.piece(n, _key(parcel, n), data) for n, data in enumerate(parts)]
+            return Each(self._apart(pieces), pieces)
         raise self._call.trouble(reply, parcel.key)
 
-    def _apart(self, parcel: Parcel, parts: list[bytes]) -> list[One]:
+    def _apart(self, pieces: list[Parcel]) -> list[One]:
         """A list that was refused, one by one: what becomes of each. What time does not allow goes later."""
         answers: list[One] = []
         end = monotonic() + self._told.timeout
-        for n, data in enumerate(parts):
+        for piece in pieces:
             if monotonic() > end:
                 break
-            key = hashlib.blake2b(parcel.key + n.to_bytes(4, "big"), digest_size=16).digest()
-            part = Parcel(key, parcel.target, [parcel.numbers[n]], data, parcel.suffix)
             try:
-                reply = self._post(self._told.url, part, end)
-                answers.append(Sent(f"{reply.status}") if reply.good else self._call.trouble(reply, key))
+                reply = self._post(self._told.url, piece, end)
+                answers.append(Sent(f"{reply.status}") if reply.good else self._call.trouble(reply, piece.key))
             except Unavailable as error:
                 answers.append(error)
             last = answers[-1]
             if isinstance(last, Unavailable) and last.whole:
                 break
-        return answers + [NotTried()] * (len(parts) - len(answers))
+        return answers + [NotTried()] * (len(pieces) - len(answers))
 
     def _accept(self, parcel: Parcel | None = None) -> dict[str, str]:
         """The headers of a request. The key of a parcel names it to a server that knows such keys."""
@@ -205,6 +204,11 @@ def _worst(each: list[One]) -> One | None:
     """What a parcel's answer is when not all of it went well: what may pass later counts before what will not."""
     bad = [one for one in each if not isinstance(one, Sent)]
     return next((one for one in bad if isinstance(one, Unavailable)), bad[0] if bad else None)
+
+
+def _key(parcel: Parcel, n: int) -> bytes:
+    """The key of the n-th message of a parcel, sent alone: the same however often the parcel is taken apart."""
+    return hashlib.blake2b(parcel.key + n.to_bytes(4, "big"), digest_size=16).digest()
 
 
 def _parts(parcel: Parcel) -> list[bytes]:
