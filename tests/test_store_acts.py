@@ -430,6 +430,40 @@ def test_what_was_nobodys_does_not_come_after_the_merge_of_its_child_into_anothe
     assert council.claim(3).claims == []
 
 
+def test_what_was_nobodys_does_not_come_after_a_chain_of_merges(store: Store, council: Council) -> None:
+    council.take(*(council.record(name, "A") for name in ("ann", "bob", "cat")))
+    council.take(council.record("bob", "B", carries="event", merge=council.child("ann")))
+    council.take(council.record("cat", "B", carries="event", merge=council.child("bob")))
+    council.send(1, 2, 3)
+    council.send(4)
+    council.send(5)
+    store.settle()
+    store.purge(-10)  # of the merges nothing is left but the newest of each child
+    council.take(replace(nobodys(store, council, "ssd"), child=store.ring.name("child", "ics", "document", 4, 0)))
+    council.take(council.record("cat", "C"))
+    council.send(7)
+    start(store, 6)
+    release(council, {(4, 0): council.record("ann", "0")})
+    assert council.state(6) == "parked", "cat, whom bob became, whom ann became, was told of since"
+    assert council.claim(6).claims == []
+
+
+def test_what_was_nobodys_goes_before_the_merge_that_is_still_in_line(store: Store, council: Council) -> None:
+    council.take(nobodys(store, council, "ssd"))
+    council.take(council.record("bob", "A"))
+    council.send(2)
+    council.take(council.record("bob", "B", carries="event", merge=council.child("ann")))
+    council.park(3)
+    start(store, 1)
+    release(council, {(1, 0): council.record("ann", "0")})
+    assert council.state(1) == "ready", "to the target ann is still a child of her own"
+    start(store, 3)
+    release(council, {})
+    assert council.claim(3).claims == []
+    council.send(1)
+    council.send(3)
+
+
 def test_a_replay_that_read_a_record_again_does_not_undo_an_edit_made_meanwhile(store: Store, council: Council) -> None:
     council.take(replace(council.record("ann", "", ("ssd",)), failed=BROKEN, body=b""))
     start(store, 1)

@@ -48,11 +48,16 @@ _NEW_HEAD = Sql("""UPDATE key SET version = :version, content = :content, docume
     WHERE id = :key AND (document IS NULL OR document < :document OR document = :document AND ordinal < :ordinal)""")
 _NEWEST = Sql("SELECT version FROM key WHERE id = :key")
 _VERSION = Sql("UPDATE key SET version = :version WHERE id = :key AND version < :version")
-_LATER_SENT = """n.target = m.target AND n.number > m.number
-    AND (n.state IN ('sent', 'withheld') OR n.state = 'set aside' AND n.arrived)"""
-_OVERTAKEN = Sql(f"""SELECT m.number FROM {{each numbers}} JOIN message m ON m.number = numbers.value
-    WHERE EXISTS (SELECT 1 FROM message n WHERE n.key = m.key AND {_LATER_SENT})
-    OR EXISTS (SELECT 1 FROM key k JOIN message n ON n.key = k.alias WHERE k.id = m.key AND {_LATER_SENT})""")
+# Of each message: its child, the one that it was merged into, the one that this was merged into, and so on, as far as
+# the target was told. Of a merge that still stands in line, nothing that came after it was sent there.
+_OVERTAKEN = Sql("""WITH RECURSIVE about(number, target, key) AS (
+        SELECT m.number, m.target, m.key FROM {each numbers} JOIN message m ON m.number = numbers.value
+        UNION SELECT a.number, a.target, k.alias FROM about a JOIN key k ON k.id = a.key
+        WHERE k.alias IS NOT NULL AND NOT EXISTS (SELECT 1 FROM place p JOIN message x ON x.number = p.number
+            WHERE p.target = a.target AND p.key = a.key AND x.key = k.alias))
+    SELECT DISTINCT a.number FROM about a WHERE EXISTS (SELECT 1 FROM message n
+        WHERE n.key = a.key AND n.target = a.target AND n.number > a.number
+        AND (n.state IN ('sent', 'withheld') OR n.state = 'set aside' AND n.arrived))""")
 _LATER = Sql("""SELECT m.number, m.state, m.arrived FROM message m WHERE m.ended IS NULL AND m.number IN (
     SELECT q.number FROM {each keys} JOIN place q ON q.target = :target AND q.key = keys.value AND q.number > :number)
     ORDER BY m.number {lock m}""")
@@ -232,8 +237,8 @@ def busy(work: Work, target: int, keys: Collection[int], number: int) -> bool:
 
 
 def overtaken(work: Work, numbers: list[int]) -> set[int]:
-    """Those of which a later one of the same child was sent, or of the one that it was merged into. Of a record that
-    could not be read nobody knew whose it is, so it did not hold them."""
+    """Those of which a later one of the same child was sent, or of one that it was merged into, as far as the target
+    was told of that. Of a record that could not be read nobody knew whose it is, so it did not hold them."""
     return {row[0] for row in work.rows(_OVERTAKEN, numbers=numbers)} if numbers else set()
 
 
