@@ -320,6 +320,32 @@ def test_a_broker_that_takes_nothing(at_broker: Council, rabbit: Rabbit) -> None
         rabbit.ctl("set_vm_memory_high_watermark", "0.4")
 
 
+def test_a_renamed_target_leaves_no_queue(at_broker: Council) -> None:
+    publish(at_broker, max(at_broker.keep()))
+    for old, new in (("[links.ours]", "[links.records]"), ('"ours", "fussy"', '"records", "fussy"')):
+        at_broker.change(old, new)
+    queue = RabbitQueue(url(at_broker), ["ours"])
+    consumer = queue.consume("ours", 1)
+    until(lambda: consumer.take(1, 1.0), 20, queue.state)
+    said = at_broker.call("link", "rename", "ours", "records")
+    assert (said.code, "consumed still" in said.err) == (0, True)
+    queue.close()
+    told = planted(at_broker, "former queues", WARN)
+    assert "hub.ours" in told.said
+    assert "1 sealed" in told.said
+    with channel(at_broker) as other:
+        other.queue_delete("hub.ours")
+    assert found(at_broker)["former queues"].state == OK
+    publish(at_broker, 1)
+    at_broker.change("[links.records]", "[links.ours]")
+    at_broker.change('"records", "fussy"', '"ours", "fussy"')
+    assert at_broker.call("link", "rename", "records", "ours").code == 0
+    at_broker.change("[links.ours]", "[links.others]")
+    at_broker.change('"ours", "fussy"', '"others", "fussy"')
+    assert "hub.ours is removed" in at_broker.call("link", "rename", "ours", "others").err
+    assert found(at_broker)["former queues"].state == OK
+
+
 def test_dead_letters(at_broker: Council) -> None:
     with channel(at_broker) as other:
         other.queue_declare("hub.dead", durable=True, arguments={"x-queue-type": "quorum"})

@@ -158,8 +158,8 @@ def test_a_link_with_another_name_tells_of_the_same_children_and_things(home: Pa
     (home / "hub.toml").write_text(new.replace("[links.ours]", "[links.fhir]").replace('"ours"]', '"fhir"]'))
     settings = load(home / "hub.toml")
     with closing(Store.open(settings.store, settings.ring)) as store:
-        store.rename_link("ics", "care")
-        store.rename_link("ours", "fhir")
+        store.rename_link("ics", "care", "ann")
+        store.rename_link("ours", "fhir", "ann")
     drop(home, CENSUS.read_bytes(), "b.xml")
     assert once(home) == 0
     assert sent(home, "ours") == before, "nothing is new in it"

@@ -734,17 +734,36 @@ def test_a_link_with_open_work_that_the_file_lacks_is_named(store: Store, counci
 
 def test_a_renamed_link_keeps_all_it_had(store: Store, council: Council) -> None:
     council.take(council.record("ann", "A"))
-    store.rename_link("ssd", "warehouse")
-    store.rename_link("ics", "casework")
+    store.rename_link("ssd", "warehouse", "ann")
+    store.rename_link("ics", "casework", "ann")
+    assert store.former_names() == ["ics", "ssd"]
     assert store.body([1])[0].target == "warehouse"
     assert store.identity("casework") == "ics"
     assert [one.number for one in council.claim(1, target="warehouse").claims] == [1]
     for old, new, reason in (("ssd", "x", "no link 'ssd'"), ("warehouse", "index", "'index' already")):
         with pytest.raises(DeclarationError, match=reason):
-            store.rename_link(old, new)
+            store.rename_link(old, new, "ann")
     store.register(["ics"], [])
     assert store.identity("ics") != "ics", "a new link of the old name is another"
     assert store.identity("casework") == "ics"
+
+
+def test_a_link_is_renamed_and_that_is_in_the_audit_or_neither(store: Store) -> None:
+    store.register([], ["ssd"])
+
+    def killed(step: str, count: int) -> None:
+        raise InterruptedError(step)
+
+    store.database.hook = killed
+    with pytest.raises(InterruptedError, match=r"T7\.before-commit"):
+        store.rename_link("ssd", "warehouse", "ann")
+    store.database.hook = lambda step, count: None
+    assert (list(store.identities()), store.audit_entries()) == (["ssd"], [])
+    store.rename_link("ssd", "warehouse", "ann")
+    assert list(store.identities()) == ["warehouse"]
+    assert [(one.who, one.act, one.detail) for one in store.audit_entries()] == [
+        ("ann", "link rename", "ssd warehouse")
+    ]
 
 
 # What people ask

@@ -200,12 +200,26 @@ def rename(
             raise DeclarationError(f"{config.name} has no link {new!r}: give it its new name there first")
         if old in settings.links:
             raise DeclarationError(f"{config.name} has a link {old!r} still: give it its new name there first")
-        store.rename_link(old, new)
-        store.audit(operator(), "link rename", f"{old} {new}")
+        store.rename_link(old, new, operator())
+        left = _leave_queue(settings.queue, old)
     if as_json:
-        put({"old": old, "new": new})
+        put({"old": old, "new": new, "queue": left})
     else:
-        say(f"the store calls {old} {new} now")
+        say(f"the store calls {old} {new} now" + (f"; {left}" if left else ""))
+
+
+def _leave_queue(url: str, target: str) -> str:
+    """Remove a broker's queue under the name that a target had; what became of it, "" without one. What lay on it goes
+    by the store under the new name."""
+    from hub.queue import LOCAL, QueueDown, remove
+
+    if url == LOCAL:
+        return ""
+    try:
+        found = remove(url, target)
+    except QueueDown as error:
+        return f"its queue hub.{target} is left, and 'ics-hub doctor' names it as long as it is there: {error}"
+    return "" if found is None else f"its queue hub.{target} is removed"
 
 
 def purge(

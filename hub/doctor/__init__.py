@@ -26,14 +26,14 @@ def examine(settings: Settings) -> Iterator[Result]:
     yield user()
     yield key_place(settings)
     yield disk(settings)
-    newest = None
+    newest, former = None, []
     try:
         store = Store.open(settings.store, settings.ring)
     except HubError as error:
         yield fail("store", str(error), "mend that first; then look again")
     else:
         try:
-            newest = store.highest_number()
+            newest, former = store.highest_number(), store.former_names()
             yield from _store(settings, store, newest)
         except HubError as error:
             yield fail("store", str(error), "mend that first; then look again")
@@ -47,7 +47,7 @@ def examine(settings: Settings) -> Iterator[Result]:
             yield warn(
                 f"link {link.name}", said, "route to it only if it is a system of your own that may hold all that"
             )
-    yield from broker(settings, newest)
+    yield from broker(settings, newest, former)
 
 
 def _store(settings: Settings, store: Store, newest: int) -> Iterator[Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hub.config import Settings
 from hub.doctor.result import Result, fail, ok, warn
@@ -16,8 +16,9 @@ LOOK = 500
 """Most messages of a queue that are looked at; looking marks them as redelivered, nothing else."""
 
 
-def broker(settings: Settings, newest: int | None) -> Iterator[Result]:
-    """All checks of the queue. newest: the highest number that the store ever gave, None when it cannot be asked."""
+def broker(settings: Settings, newest: int | None, former: Sequence[str] = ()) -> Iterator[Result]:
+    """All checks of the queue. newest: the highest number that the store ever gave, None when it cannot be asked.
+    former: names that links had before they were renamed."""
     if settings.queue == LOCAL:
         yield ok("queue", "inside the process that runs; no broker")
         if settings.store.startswith("postgresql"):
@@ -31,6 +32,8 @@ def broker(settings: Settings, newest: int | None) -> Iterator[Result]:
     yield alarm(facts)
     yield from queues(facts)
     yield dead(facts)
+    if old := [name for name in former if name not in settings.links]:
+        yield left(inspect(settings.queue, old), old)
     for target in settings.targets:
         told = facts.queues.get(target)
         if newest is not None and told and told.ready and not told.problem:
@@ -91,6 +94,17 @@ def dead(facts: Facts) -> Result:
     return ok("dead letters", "none")
 
 
+def left(facts: Facts, former: Sequence[str]) -> Result:
+    """Whether queues are left under names that targets had before `link rename`."""
+    found = [facts.queues[name] for name in former if name in facts.queues and facts.queues[name].exists]
+    if not found:
+        return ok("former queues", "none")
+    names, count = ", ".join(one.name for one in found), sum(one.ready for one in found)
+    said = f"{names}: of a name that a target had before 'link rename'; {count:,} sealed messages lie there"
+    todo = "stop what consumes it and delete it, as with 'rabbitmqctl delete_queue': all of it goes by the new name"
+    return warn("former queues", said, todo)
+
+
 def above(url: str, target: str, newest: int) -> Result:
     """Whether messages lie there that the store never gave a number: it is older than the queue (a restored backup)."""
     try:
@@ -109,4 +123,4 @@ def above(url: str, target: str, newest: int) -> Result:
     return ok(f"queue of {target}", "its messages are the store's")
 
 
-__all__ = ["LIMITED", "OLDEST", "above", "alarm", "broker", "dead", "queues", "reachable", "version"]
+__all__ = ["LIMITED", "OLDEST", "above", "alarm", "broker", "dead", "left", "queues", "reachable", "version"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hub.errors import DeclarationError
 from hub.queue.contract import Consumer, Counts, Delivery, OnDead, Queue
-from hub.queue.facts import Facts, QueueDown, QueueFacts, highest, inspect
+from hub.queue.facts import Facts, QueueDown, QueueFacts, highest, inspect, remove
 from hub.queue.hostile import HostileQueue, Spite
 from hub.queue.local import LocalQueue
 from hub.queue.rabbit import RabbitQueue
@@ -40,4 +40,5 @@ __all__ = [
     "highest",
     "inspect",
     "open_queue",
+    "remove",
 ]

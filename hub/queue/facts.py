@@ -1,4 +1,4 @@
-"""What a broker says of itself and of our queues, for `doctor`: on connections of its own; nothing is changed."""
+"""What a broker says of itself and of our queues, for `doctor`, on connections of its own; and a queue removed."""
 
 from __future__ import annotations
 
@@ -123,4 +123,24 @@ def highest(url: str, target: str, at_most: int, *, prefix: str = "hub") -> int 
     return max(numbers, default=None)
 
 
-__all__ = ["Facts", "QueueDown", "QueueFacts", "highest", "inspect"]
+def remove(url: str, target: str, *, prefix: str = "hub") -> int | None:
+    """Remove the queue of a target that has another name now; how many messages lay on it, None when there is none.
+    QueueDown when it cannot be removed, or somebody consumes it still."""
+    name = Names(prefix).queue(target)
+    with _connected(url) as connection:
+        try:
+            channel = connection.channel()
+            told = channel.queue_declare(name, passive=True).method
+            if told.consumer_count:  # quorum queues know no `if_unused`
+                raise QueueDown(f"queue {name} is consumed still: stop every 'run'")
+            channel.queue_delete(name)
+            return int(told.message_count)
+        except exceptions.ChannelClosedByBroker as error:
+            if error.reply_code == 404:
+                return None
+            raise QueueDown(refusal(error, name)) from None
+        except exceptions.AMQPError as error:
+            raise QueueDown(explain(error, read_address(url, "asks"))) from None
+
+
+__all__ = ["Facts", "QueueDown", "QueueFacts", "highest", "inspect", "remove"]

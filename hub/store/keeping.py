@@ -10,6 +10,7 @@ from typing import Any
 
 from hub.errors import DeclarationError
 from hub.seal import Keyring
+from hub.store.audit import Audit
 from hub.store.database import Work
 from hub.store.documents import about_bound, chunk_bound
 from hub.store.line import record_bound
@@ -30,6 +31,9 @@ _SET_FACT = Sql("UPDATE fact SET value = :value WHERE name = :name")
 _MAKE_FACT = Sql("INSERT INTO fact (name, value) VALUES (:name, '') ON CONFLICT (name) DO NOTHING")
 _RENAME = Sql("UPDATE link SET name = :new WHERE name = :old")
 _LINK = Sql("SELECT id FROM link WHERE name = :name")
+_RENAMES = Sql("SELECT DISTINCT detail FROM audit WHERE act = :act")
+RENAMED = "link rename"
+"""The act as the audit calls it; its detail is the old name and the new one."""
 
 
 class _Sealed:
@@ -65,7 +69,7 @@ _SEALED = [
 ]
 
 
-class Keeping(Purging):
+class Keeping(Audit, Purging):
     """Jobs beside the flow, and acts of configuration."""
 
     def keys_in_use(self) -> set[str]:
@@ -132,7 +136,7 @@ class Keeping(Purging):
             if os.path.exists(spare):
                 os.unlink(spare)
 
-    def rename_link(self, old: str, new: str) -> None:
+    def rename_link(self, old: str, new: str, who: str) -> None:
         """Give a link another name; all that is kept of it goes with it. DeclarationError when that cannot be."""
 
         def act(work: Work) -> None:
@@ -140,9 +144,15 @@ class Keeping(Purging):
                 raise DeclarationError(f"there is a link {new!r} already")
             if work.run(_RENAME, old=old, new=new) != 1:
                 raise DeclarationError(f"the store knows no link {old!r}")
+            self.enter(work, who, RENAMED, f"{old} {new}")
 
-        self.database.write(act)
+        self.database.write(act, "T7")
         self.forget_links()
+
+    def former_names(self) -> list[str]:
+        """The names under which links were known before they were renamed."""
+        found = self.database.read(lambda work: work.rows(_RENAMES, act=RENAMED))
+        return sorted({row[0].partition(" ")[0] for row in found})
 
 
 def _keys_of(work: Work, column: _Sealed) -> set[str]:

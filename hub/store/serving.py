@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from hub.store.audit import Audit
 from hub.store.database import Work
 from hub.store.keeping import Keeping
 from hub.store.lineage import Lineage
@@ -49,7 +48,7 @@ _TOKENS = Sql("""SELECT p.token FROM parcel p JOIN message m ON m.parcel = p.num
     WHERE a.target = :target AND p.token <> ''""")
 
 
-class Serving(Audit, Reading, Keeping, Lineage):
+class Serving(Keeping, Reading, Lineage):
     """The questions of `hub.pipeline`."""
 
     def give_back(self, worker: int, target: str) -> int:
