@@ -30,7 +30,7 @@ DO $$ DECLARE made text; BEGIN
         AND tablename NOT IN ('alembic_version', 'fact')
     LOOP EXECUTE format('DELETE FROM %I', made); END LOOP;
     UPDATE fact SET value = '' WHERE name = 'audit';
-    DELETE FROM fact WHERE name LIKE 'reseal %';
+    DELETE FROM fact WHERE name LIKE 'reseal %' OR name LIKE 'lying %';
     PERFORM setval(oid, 1, false) FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace;
 END $$"""
 

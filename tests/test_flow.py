@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import threading
 import time
@@ -20,6 +22,7 @@ from hub.errors import DeclarationError
 from hub.pipeline import Hub
 from hub.seal import Keyring, new_ring
 from hub.store import Store
+from hub.store.statements import Sql
 from hub.translate import translate
 from hub.wire import Document
 from tests import strangers
@@ -146,6 +149,37 @@ def test_a_connection_of_a_councils_own_that_fails_with_one_record_keeps_no_othe
         assert DEADLY not in str(store.failures())
     assert len(set(strangers.Clumsy.taken)) == 5
     assert len(strangers.Clumsy.taken) == 6, "the one of which nothing was said was sent again"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_what_cannot_be_removed_is_not_read_anew_after_a_purge(home: Path) -> None:
+    """Or an older state of a child would go after a newer one."""
+    (home / "hub.toml").write_text(TOML.replace("settle = 0.0", 'settle = 0.0, keep = "done"'))
+    aside = Path("/dev/shm") / f"hub-done-{os.getpid()}"
+    aside.mkdir()
+    try:
+        done = home / "in/ics/.done"
+        done.symlink_to(aside)  # nothing can be moved there
+        drop(home, CENSUS.read_bytes(), "a.xml")
+        assert once(home) == 0
+        drop(home, re.sub(rb"<ReferralSource>\w+<", b"<ReferralSource>1A<", CENSUS.read_bytes()), "b.xml")
+        assert once(home) == 0
+        before = sent(home, "ours")
+        settings = load(home / "hub.toml")
+        with closing(Store.open(settings.store, settings.ring)) as store:
+            assert store.purge(-10).documents
+        assert once(home) == 0
+        assert sent(home, "ours") == before
+        assert len(list((home / "in/ics/.taken").iterdir())) == 2
+        done.unlink()
+        assert once(home) == 0
+        assert list((home / "in/ics/.taken").iterdir()) == []
+        with closing(Store.open(settings.store, settings.ring)) as store:
+            store.purge(-10)
+            [left] = store.database.read(lambda work: work.rows(Sql("SELECT count(*) FROM document")))
+        assert left[0] == 1, "of the newest the heads are needed; the other is forgotten"
+    finally:
+        shutil.rmtree(aside)
 
 
 def test_a_link_with_another_name_tells_of_the_same_children_and_things(home: Path) -> None:

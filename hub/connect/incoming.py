@@ -50,6 +50,7 @@ class FolderInlet:
         self._watch = Watch(connection.link, told.inside, told)
         self._last = _NEVER
         self._settled: set[str] = set()
+        self._lying: list[str] = []
         self._stuck = False
         self._untaken = 0
 
@@ -81,7 +82,8 @@ class FolderInlet:
         for name in names:
             if name.startswith(_GONE) or name in self._settled:
                 self._remove(name)
-        yield from self._given([name for name in names if name not in self._settled and not name.startswith(".")])
+        self._lying = [name for name in names if not name.startswith(".")]
+        yield from self._given([name for name in self._lying if name not in self._settled])
         self._untaken = len(whole)
         for start in range(0, len(whole), AHEAD):
             self._untaken = max(0, self._untaken - AHEAD)
@@ -100,6 +102,10 @@ class FolderInlet:
     def pending(self) -> bool:
         """Whether a file lies there that was not whole at the last look, or that the last fetch did not come to."""
         return self._watch.unfinished + self._untaken > 0
+
+    def lying(self) -> list[str]:
+        """What lay in `.taken/` when the last fetch began and does still: what was settled cannot be removed."""
+        return [name for name in self._lying if os.path.lexists(self._taken / name)]
 
     def close(self) -> None:
         """Nothing is held open."""

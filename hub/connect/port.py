@@ -86,9 +86,10 @@ class Inlet(Protocol):
 
     It may have more: `waits`, True where `fetch` itself waits a moment for what comes, so that it need not be asked now
     and then but always; `more()`, which gives what else waits, held in memory, to be kept and settled together with the
-    arrival that `fetch` gave last; `settle_all(arrivals)`, which settles several at once; and `rest()`, which lets go
-    of what one process alone can have (an address that is listened at) when another reads the source: the next fetch
-    takes it again.
+    arrival that `fetch` gave last; `settle_all(arrivals)`, which settles several at once; `lying()`, the names of what
+    lay there when the last fetch began and does still, settled or not: it would be given again after a restart, so the
+    store keeps to know these documents; and `rest()`, which lets go of what one process alone can have (an address that
+    is listened at) when another reads the source: the next fetch takes it again.
     """
 
     def fetch(self) -> Iterator[Arrival]:

@@ -40,6 +40,7 @@ class Receiver:
         self.name = f"source {link.name}"
         self._asked, self._room = -ROOM, True
         self._worker = 0
+        self._lay: list[str] | None = None
 
     def step(self) -> bool:
         """Take in what there is now; whether there was anything. Unavailable when the source cannot be reached."""
@@ -103,7 +104,14 @@ class Receiver:
                     self._read_all([(Unread(kept[0].document, 0, arrival.name), store.document(kept[0].document))])
                 if self.flow.breaking or not self._is_room():
                     break
+        self._remember(getattr(inlet, "lying", list)())
         return worked
+
+    def _remember(self, lying: list[str]) -> None:
+        """See to it that a purge leaves known what the inlet would give again after a restart."""
+        if lying != self._lay:
+            self.flow.store.remember(self.link.name, lying)
+            self._lay = lying
 
     def _read_all(self, found: Iterable[tuple[Unread, Document]]) -> bool:
         """Read kept documents in order, small ones together; whether anything was taken."""

@@ -35,6 +35,13 @@ _UNREAD = Sql("""SELECT id, position, sealed FROM document WHERE link = :link AN
     ORDER BY id LIMIT :limit""")
 
 
+LYING = "lying "
+"""Before the number of a link: the fact that holds the names, in hex, of documents that still lie at it."""
+_LYING = Sql("SELECT value FROM fact WHERE name = :name")
+_LIE = Sql("""INSERT INTO fact (name, value) VALUES (:name, :value)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value""")
+
+
 class _Part(msgspec.Struct, array_like=True):
     """name: of the part; sizes: of its chunks, in bytes."""
 
@@ -149,6 +156,14 @@ class Documents(Shelf):
         # What is a stream can be read but once; what is a document as often as it takes.
         once = not all(isinstance(chunks, Document) for _, chunks, _ in documents)
         return self.database.write(act, "T1", once=once, often=True)
+
+    def remember(self, link: str, names: Iterable[str]) -> None:
+        """Of a link: these documents, as the transport calls them, still lie there. However old, a purge leaves it
+        known that they were kept, or they would be read anew."""
+        fact, identity = f"{LYING}{self.link_id(link)}", self.identity(link)
+        said = " ".join(sorted(self.ring.name("document", identity, name).hex() for name in names))
+        if (self.database.read(lambda work: work.value(_LYING, name=fact)) or "") != said:
+            self.database.write(lambda work: work.run(_LIE, name=fact, value=said))
 
     def document(self, document: int) -> Document:
         """A kept document, read and opened a chunk at a time. DeclarationError when there is none of that number."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from hub.store.database import Work
+from hub.store.documents import LYING
 from hub.store.facts import CLOSED, Purged
 from hub.store.shelf import Shelf
 from hub.store.statements import Sql
@@ -27,8 +28,9 @@ _OLD_PARCELS = Sql("""SELECT p.number, p.numbers FROM parcel p WHERE p.number > 
     ORDER BY p.number LIMIT :limit""")
 _HOLDERS = Sql("SELECT m.parcel FROM message m WHERE m.number {in numbers} AND m.parcel IS NOT NULL")
 _PARCELS = Sql("DELETE FROM parcel WHERE number {in numbers}")
-_DOCUMENTS = Sql("""SELECT d.id FROM document d WHERE d.id > :last AND d.done AND d.kept < :before
+_DOCUMENTS = Sql("""SELECT d.id, d.name FROM document d WHERE d.id > :last AND d.done AND d.kept < :before
     ORDER BY d.id LIMIT :limit""")
+_LYING = Sql("SELECT value FROM fact WHERE substr(name, 1, :length) = :mark")
 _HAVE = Sql("SELECT d.id FROM document d WHERE d.id = :document {lock d}")
 _OPEN = Sql("SELECT DISTINCT document FROM message WHERE ended IS NULL")
 # For a trial what goes is still there.
@@ -144,7 +146,9 @@ def _documents(work: Work, last: int, age: _Age) -> tuple[list[int], dict[str, i
             counts["documents"] += work.row(_CHUNK, document=document) is not None
         else:
             counts["documents"] += bool(work.run(_CHUNKS, document=document))
-            work.run(_DOCUMENT, document=document)
+            lying = {name for fact in work.rows(_LYING, mark=LYING, length=len(LYING)) for name in fact[0].split()}
+            if row.name.hex() not in lying:
+                work.run(_DOCUMENT, document=document)
     return [document], counts
 
 
