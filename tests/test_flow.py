@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -180,6 +181,25 @@ def test_what_cannot_be_removed_is_not_read_anew_after_a_purge(home: Path) -> No
         assert left[0] == 1, "of the newest the heads are needed; the other is forgotten"
     finally:
         shutil.rmtree(aside)
+
+
+def test_a_database_whose_clock_jumps_ahead_takes_nothing_from_who_is_sending(home: Path) -> None:
+    hub, jumped = start(home), []
+
+    def jump(step: str, count: int) -> None:
+        if step == "T3.after-commit" and count and not jumped:
+            jumped.append(count)
+            with closing(sqlite3.connect(home / "hub.db")) as store, store:
+                store.execute("UPDATE worker SET until = until - 3600")
+
+    hub.flow.store.database.hook = jump
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    assert hub.run(once=True) == 0
+    assert jumped
+    assert len(sent(home, "ours")) == CHILDREN
+    with closing(sqlite3.connect(home / "hub.db")) as store:
+        assert store.execute("SELECT count(*) FROM attempt WHERE outcome = 'crash'").fetchone() == (0,)
+        assert store.execute("SELECT count(*) FROM worker").fetchone() == (1,)
 
 
 def test_a_link_with_another_name_tells_of_the_same_children_and_things(home: Path) -> None:

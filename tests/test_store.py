@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -624,6 +625,30 @@ def test_what_was_published_before_the_clock_was_set_back_is_published_again(sto
     council.run("UPDATE message SET published = published + 3600 WHERE number = 2")
     assert numbers(store.republish("ssd", 10, 60)) == [2], "not in an hour: no queue may have it any more"
     assert store.republish("ssd", 10, 60) == []
+
+
+def test_a_clock_that_jumps_ahead_takes_nothing_from_a_worker_that_renews(store: Store, council: Council) -> None:
+    council.take(council.record("ann", "A"))
+    council.claim(1)
+    dead = store.enlist("there", 2)
+    store.sweep(council.worker, 0.5)
+    council.run("UPDATE worker SET until = until - 3600")
+    assert store.sweep(council.worker, 0.5).workers == 0
+    assert council.prepare([1]) == [None], "it is not sure that it has it"
+    assert store.renew(council.worker)
+    time.sleep(0.6)
+    assert store.sweep(council.worker, 0.5).workers == 1
+    assert not store.renew(dead)
+    assert council.state(1) == "sending"
+    council.finish(Outcome(1, "ready", counted=False))
+    council.send(1)
+
+
+def test_a_worker_that_was_seen_alive_is_given_up_when_its_lease_ends(store: Store, council: Council) -> None:
+    store.enlist("there", 2, 0.5)
+    assert store.sweep(council.worker, 60).workers == 0
+    time.sleep(0.6)
+    assert store.sweep(council.worker, 60).workers == 1
 
 
 def test_held_messages_do_not_hide_those_behind_them_from_the_sweep(store: Store, council: Council) -> None:

@@ -129,8 +129,9 @@ class Deliverer:
         kept = self.flow.store.prepare(self._worker, staged) if staged else []
         ready = list(again.values()) + [one for one in kept if one is not None]
         for parcel, mine in zip(staged, kept, strict=True):
-            if mine is None:
+            if mine is None:  # others have them; or nobody has, where the clock jumped and the lease was renewed since
                 self._outlet.discard(parcel)
+                outcomes += [Outcome(number, "ready", counted=False) for number in parcel.numbers]
         answers = self._send(ready)
         for parcel in made.parcels[len(staged) :]:
             ready.append(parcel)

@@ -18,6 +18,9 @@ LATE = 60.0
 """The same while its queue is long: it is most likely still in there."""
 SOME = 100
 """Messages of one target published again in one sweep while its queue is long."""
+GRACE = 1 / 3
+"""The part of a lease for which a worker whose lease looks over at first sight is waited for: one that lives renews it
+twice in that time."""
 TIDY = 300.0
 """Seconds between two looks for bytes put aside that nobody will send."""
 
@@ -44,7 +47,7 @@ class Sweeper:
     def step(self) -> bool:
         """Sweep once."""
         flow = self.flow
-        flow.store.sweep(flow.worker.id)
+        flow.store.sweep(flow.worker.id, flow.worker.lease * GRACE)
         for link in self.targets:
             self._publish(link)
         if self.notify is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from hub.message import Cause, Message
-from hub.store.database import Work
+from hub.seal import Keyring
+from hub.store.database import Database, Work
 from hub.store.facts import LONE_CRASHES, Swept
 from hub.store.line import Line, firsts, mark_published
 from hub.store.links import LIVE
@@ -17,7 +19,8 @@ MOST = 1000
 _SCAN = 4
 """Messages looked at for each that may be published: some are held."""
 
-_OVER = Sql("SELECT w.id FROM worker w WHERE w.gone IS NULL AND w.until <= {now} {skip w}")
+_ALIVE = Sql("SELECT w.id, w.until, w.until - {now} AS left FROM worker w WHERE w.gone IS NULL")
+_OVER = Sql("SELECT w.id, w.until FROM worker w WHERE w.id {in workers} AND w.gone IS NULL {skip w}")
 _GIVE_UP = Sql("UPDATE worker SET gone = {now} WHERE id {in workers}")
 _FREE = [
     (
@@ -59,13 +62,20 @@ _AHEAD = Sql("""SELECT m.number FROM message m WHERE m.target = :target AND m.en
 class Sweeping(Line):
     """What has come due, what dead workers left, and what no queue seems to have."""
 
-    def sweep(self, worker: int) -> Swept:
+    def __init__(self, database: Database, ring: Keyring) -> None:
+        super().__init__(database, ring)
+        self._seen: dict[int, tuple[float, float]] = {}
+
+    def sweep(self, worker: int, grace: float = 0.0) -> Swept:
         """Give up workers whose lease is over, with all they own, and wake what is due.
 
+        A lease is over when it was not renewed for as long as it had left when this process saw it first, by a clock
+        that is never set: when the database's jumps forward, all leases look over, and their workers are still sending.
+        grace: seconds for which one that looks over already at first sight is waited for.
         A message of a dead worker is ready again with a crash more, to be claimed alone; after LONE_CRASHES of them
         alone, one after another, it is parked.
         """
-        workers = self.database.write(self._give_up, "T6")
+        workers = self.database.write(lambda work: self._give_up(work, grace), "T6")
         dead = parked = due = 0
         while True:
             given, stopped = self._give_back()
@@ -78,8 +88,17 @@ class Sweeping(Line):
             if woken < MOST:
                 return Swept(due, dead, parked, workers)
 
-    def _give_up(self, work: Work) -> int:
-        workers = [row[0] for row in work.rows(_OVER)]
+    def _give_up(self, work: Work, grace: float) -> int:
+        now, seen = monotonic(), dict[int, tuple[float, float]]()
+        for row in work.rows(_ALIVE):
+            until, end = self._seen.get(row.id, (None, 0.0))
+            if until != row.until:
+                end = now + (row.left if row.left > 0 else grace if row.until else 0.0)
+            seen[row.id] = row.until, end
+        self._seen = seen
+        over = [one for one, (_, end) in seen.items() if end <= now]
+        found = work.rows(_OVER, workers=over) if over else []
+        workers = [row.id for row in found if row.until == seen[row.id][0]]  # else it was renewed just now
         work.count = len(workers)
         if workers:
             work.run(_GIVE_UP, workers=workers)
