@@ -156,6 +156,29 @@ def test_an_unchanged_state_is_counted_and_not_kept(store: Store, council: Counc
     assert next(one for one in store.status().sources if one.name == "ics").unchanged == 1
 
 
+@pytest.mark.parametrize("step", ["T2.before-commit", "T2.after-commit"])
+def test_what_is_unchanged_is_counted_once_though_its_reading_was_broken_off(
+    store: Store, council: Council, step: str
+) -> None:
+    council.take(council.record("ann", "A"), council.record("bob", "A"))
+    document = store.keep("ics", "again", [("", b"bytes")]).document
+    batch = numbered([council.record("ann", "A"), council.record("bob", "A")])
+
+    def broken(at: str, count: int) -> None:
+        if at == step:
+            raise InterruptedError
+
+    store.database.hook = broken
+    with pytest.raises(InterruptedError):
+        store.take(council.worker, "ics", document, 0, batch, done=True)
+    store.database.hook = lambda at, count: None
+    if step == "T2.before-commit":
+        assert store.take(council.worker, "ics", document, 0, batch, done=True).unchanged == 2
+    with pytest.raises(LeaseLost):
+        store.take(council.worker, "ics", document, 0, batch, done=True)
+    assert next(one for one in store.status().sources if one.name == "ics").unchanged == 2
+
+
 @pytest.mark.parametrize("carries", ["event", "change"])
 def test_events_and_changes_are_never_unchanged(store: Store, council: Council, carries: str) -> None:
     for _ in range(2):
