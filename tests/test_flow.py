@@ -29,6 +29,7 @@ from hub.wire import Document
 from tests import strangers
 from tests.stores import upgraded
 from tests.strangers import DEADLY
+from tests.webs import Told, Web
 
 SAMPLES = Path(__file__).parent / "samples"
 CENSUS = SAMPLES / "cin_census" / "northshire-2025.xml"
@@ -200,6 +201,33 @@ def test_a_database_whose_clock_jumps_ahead_takes_nothing_from_who_is_sending(ho
     with closing(sqlite3.connect(home / "hub.db")) as store:
         assert store.execute("SELECT count(*) FROM attempt WHERE outcome = 'crash'").fetchone() == (0,)
         assert store.execute("SELECT count(*) FROM worker").fetchone() == (1,)
+
+
+def test_what_may_have_arrived_in_one_parcel_is_parked_together(home: Path) -> None:
+    """Though one of them was tried before: the others would go in another parcel, under another key."""
+    web = Web(lambda asked: Told(cut=True))
+    service = f'connection = {{ kind = "http", url = "{web.url}", send = "post" }}\nattempts = 3'
+    ours = 'adapter = "canonical"\nconnection = { kind = "folder", out = "out/ours" }\nbatch = 1'
+    assert ours in TOML
+    (home / "hub.toml").write_text(TOML.replace(ours, f'adapter = "tests.lists"\n{service}'))
+    hub = start(home)
+
+    def tried(step: str, count: int) -> None:
+        if step == "T2.after-commit" and count:
+            with closing(sqlite3.connect(home / "hub.db")) as store, store:
+                ours = "SELECT t.id FROM link t WHERE t.name = 'ours'"
+                store.execute(f"""UPDATE message SET attempts = 1 WHERE number =
+                    (SELECT min(number) FROM message WHERE target = ({ours}))""")
+
+    hub.flow.store.database.hook = tried
+    drop(home, CENSUS.read_bytes(), "a.xml")
+    assert hub.run(once=True) == 1
+    web.close()
+    assert len({(asked.headers["idempotency-key"], asked.body) for asked in web.got}) == 1
+    assert len(web.got) == 3
+    with closing(sqlite3.connect(home / "hub.db")) as store:
+        found = store.execute("SELECT state, arrived, attempts FROM message WHERE ended IS NULL ORDER BY number")
+        assert found.fetchall() == [("parked", 1, 4)] + [("parked", 1, 3)] * (CHILDREN - 1)
 
 
 def test_a_link_with_another_name_tells_of_the_same_children_and_things(home: Path) -> None:
