@@ -1054,6 +1054,32 @@ def test_an_unknown_system_of_numbers_comes_back_through_another_format(tmp_path
     assert "https://northshire.example/Id/paediatrics" in [each.get("system") for each in one["identifier"]]
 
 
+def test_whose_number_it_is_in_hl7_v2_is_said_and_read_back() -> None:
+    """A hospital's number never stands without its system, where it looks like any other."""
+    systems = ["hl7:RZZ99^MR", "hl7:^PI", "hl7:R Z/9:^M:R", "upn"]
+    numbers = [Identifier(id=str(n), system=one, value=f"T{n}", use="current") for n, one in enumerate(systems)]
+    bundle = sent(ChildRecord(source=Source(id="C77"), person=Person(identifiers=numbers)))
+    (one,) = resources(bundle, "Patient")
+    assert [each["system"] for each in one["identifier"][:2]] == [
+        "urn:ics-hub:identifier:hl7:RZZ99:MR",
+        "urn:ics-hub:identifier:hl7::PI",
+    ]
+    data = json.dumps(bundle).encode()
+    assert not list(check(Document.of("x.json", data)))
+    (again,), errors = read(Document.of("x.json", data))
+    assert not errors
+    assert [each["system"] for each in ours(again)["person"]["identifiers"]] == systems
+    assert not list(laws.get_put(MAPPING, again, "numbers"))
+
+
+@pytest.mark.parametrize(
+    "system", ["urn:ics-hub:identifier:hl7:", "urn:ics-hub:identifier:hl7:a", "urn:ics-hub:identifier:hl7:a/b:c"]
+)
+def test_a_system_that_only_looks_like_one_of_hl7_v2_stays_as_it_is(system: str) -> None:
+    (one,), _ = of_json(patient(identifier=[{"system": system, "value": "7"}]))
+    assert [each["system"] for each in ours(one)["person"]["identifiers"]] == [f"fhir:{system}"]
+
+
 @pytest.mark.parametrize("source", ["ssd/council", "cin_census/northshire-2026.xml", "contactpoint/index.xml"])
 def test_what_other_systems_know_becomes_valid_fhir(samples: Path, tmp_path: Path, source: str) -> None:
     out = tmp_path / "out.json"

@@ -254,6 +254,20 @@ def test_a_number_is_unverified_if_its_source_says_so() -> None:
     assert judge(ChildRecord()) is None
 
 
+def test_a_number_other_than_the_nhs_number_is_local_and_some_have_a_system_of_one_format_alone() -> None:
+    told = {
+        system: [CONDITIONS[name](Identifier(system=system)) for name in ("local", "hl7_system", "fhir_system")]
+        for system in ("nhs", "upn", None, "hl7:RZZ99^MR", "fhir:urn:x")
+    }
+    assert told == {
+        "nhs": [False, False, False],
+        "upn": [True, False, False],
+        None: [True, False, False],
+        "hl7:RZZ99^MR": [True, True, False],
+        "fhir:urn:x": [True, False, True],
+    }
+
+
 def test_removed_and_stub_are_said_of_items() -> None:
     assert CONDITIONS["removed"](Episode(removed=True)) is CONDITIONS["stub"](Episode(stub=True)) is True
     assert CONDITIONS["removed"](Episode()) is CONDITIONS["stub"](Episode(stub=None)) is False

@@ -50,7 +50,12 @@ CHILD = {
     "person": {
         "gender": "2",
         "names": [{"id": "n", "use": "current", "given": "Ada", "family": "Vale"}],
-        "identifiers": [{"id": "u", "system": "upn", "value": "A801200001001", "use": "current", "owner": CANARY}],
+        "identifiers": [
+            {"id": "u", "system": "upn", "value": "A801200001001", "use": "current", "owner": CANARY},
+            {"id": "h", "system": f"hl7:{CANARY}^MR", "value": f"{CANARY}7", "use": "current"},
+            {"id": "g", "system": f"hl7:{CANARY}^MR", "value": f"{CANARY}8", "use": "former"},
+            {"id": "i", "system": f"fhir:https://{CANARY}.example/Id", "value": f"{CANARY}9", "use": "secondary"},
+        ],
     },
     "families": [{"id": "f", "family": CANARY}],
     "contacts": [{"id": "c", "date": "2025-01-07", "source_text": CANARY, "comments": CANARY}],
@@ -88,5 +93,40 @@ def test_no_text_that_leads_to_a_shielded_child_goes_out(name: str, mapping: Map
         told = str(mapping.create(record, "target", edition=edition).tree)
         assert [text for text in (CANARY, "12.75", "LS1 9ZZ") if text in told] == []
     open_record = str(mapping.create(from_tree(copy.deepcopy(CHILD)), "target").tree)
-    if name in ("caf", "contactpoint", "ssd") or (name, mapping.kind) == ("fhir_r4", "Patient"):
+    if name in ("caf", "contactpoint", "hl7v2", "ssd") or (name, mapping.kind) == ("fhir_r4", "Patient"):
         assert CANARY in open_record, "which an open record does tell"
+
+
+@pytest.mark.parametrize("name", ["fhir_r4", "hl7v2"])
+def test_of_a_shielded_child_a_health_system_is_told_the_nhs_number_and_no_other(name: str) -> None:
+    child = copy.deepcopy(CHILD)
+    child["person"]["identifiers"].append({"id": "n", "system": "nhs", "value": "9434765919", "use": "current"})
+    for mapping in (one for found, one in mappings() if found == name and "Merge" not in one.kind):
+        record = from_tree(copy.deepcopy(child))
+        assert isinstance(record, ChildRecord)
+        assert record.person
+        assert "A801200001001" in str(mapping.create(record, "target").tree)
+        record.person.shielded = True
+        made = mapping.create(record, "target")
+        told = str(made.tree)
+        assert "9434765919" in told
+        assert "A801200001001" not in told
+        assert ("shielded and local", "person.identifiers[].value") in made.account
+
+
+@pytest.mark.parametrize(
+    ("name", "system"),
+    [
+        *((name, system) for name in ("caf", "contactpoint", "ssd") for system in ("hl7:RZZ99^MR", "fhir:urn:x")),
+        ("hl7v2", "fhir:urn:x"),
+    ],
+)
+def test_a_number_goes_nowhere_that_cannot_say_whose_it_is(name: str, system: str) -> None:
+    """Without its system it would be taken for any other number."""
+    for mapping in (one for found, one in mappings() if found == name):
+        for use in ("current", "former", "secondary"):
+            number = {"id": "h", "system": system, "value": CANARY, "use": use}
+            child = from_tree({"source": {"link": "other", "id": "C1"}, "person": {"identifiers": [number]}})
+            made = mapping.create(child, "target")
+            assert CANARY not in str(made.tree)
+            assert [what for what, path in made.account if path == "person.identifiers[].value"]

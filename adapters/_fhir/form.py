@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters._fhir.names import NAMED, name_out
+from adapters._fhir.numbers import authority_out
 from adapters._fhir.shape import CODED, FOLLOWS, LINES, MORE, NUMBER, UNKNOWN, Kind, Tree, address_lines, kind
 from adapters._fhir.types import Element
 from hub.adapter import Token
@@ -72,6 +73,7 @@ def _put_back(tree: Tree, name: str) -> Tree:
     if name == "Meta":
         return {key: value for key, value in tree.items() if key != "restricted"}
     if name == "Identifier":
+        tree = authority_out(tree)
         return {key: value for key, value in tree.items() if key != "unverified" and (key != "use" or value)}
     if name == "ContactPoint":
         return {**tree, "_system": UNKNOWN} if "value" in tree and "system" not in tree else tree

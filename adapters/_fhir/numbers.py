@@ -1,9 +1,10 @@
-"""NHS numbers in FHIR: which one finds a patient, and which is no longer in force."""
+"""Numbers in FHIR: which NHS number finds a patient, which is over, and HL7 v2's authorities as systems."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, unquote
 
 from hub.wire.numbers import VERIFIED, is_trusted
 
@@ -11,6 +12,8 @@ Tree = dict[str, Any]
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 _UNKNOWN = "unknown"
+_HL7 = "urn:ics-hub:identifier:hl7:"
+"""Begins the systems of numbers whose authority and type HL7 v2 alone has words for (CX-4 and CX-5)."""
 
 
 def trusted_number(identifiers: Any) -> str:
@@ -56,4 +59,28 @@ def _statuses(held: Any) -> Iterator[str]:
         yield from found or [text if type(text) is str and text else _UNKNOWN]
 
 
-__all__ = ["NHS_NUMBER", "is_over", "trusted_number", "unverified"]
+def authority_in(number: Tree) -> None:
+    """Of a system that the hub made of an authority and type of HL7 v2, these stand in its place (`hl7`)."""
+    system = number.get("system")
+    parts = system.removeprefix(_HL7).split(":") if type(system) is str and system.startswith(_HL7) else []
+    if len(parts) == 2 and "_system" not in number and "hl7" not in number:
+        found = {name: unquote(part) for name, part in zip(("authority", "type"), parts, strict=True) if part}
+        if _system(found) == system:
+            number["hl7"] = found
+            del number["system"]
+
+
+def authority_out(number: Tree) -> Tree:
+    """A number with the system that its authority and type of HL7 v2 make."""
+    if "hl7" not in number:
+        return number
+    made = {name: value for name, value in number.items() if name != "hl7"}
+    held = number["hl7"]
+    return {**made, "system": _system(held)} if "system" not in made and type(held) is dict and held else made
+
+
+def _system(parts: Tree) -> str:
+    return _HL7 + ":".join(quote(str(parts.get(name, "")), safe="") for name in ("authority", "type"))
+
+
+__all__ = ["NHS_NUMBER", "authority_in", "authority_out", "is_over", "trusted_number", "unverified"]

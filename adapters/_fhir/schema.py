@@ -109,6 +109,8 @@ identifier[].unverified                               text
 identifier[].use                                      text
 identifier[].type.text                                text
 identifier[].system                                   text
+identifier[].hl7.authority                            text
+identifier[].hl7.type                                 text
 identifier[].value                                    text
 identifier[].period.start                             text
 identifier[].period.end                               text

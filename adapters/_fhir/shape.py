@@ -4,7 +4,8 @@ Read: the first of a list that is one thing for us stands as an object, the othe
 is the first given name and `middle` the others; address lines whose parts are said by the ISO 21090 extensions become
 `number`, `street` and so on; a required element that only repeats what follows from the others (`status`, `intent`), or
 says that it is unknown, is left out; `unverified` is what an NHS number says of not being verified in words or a code
-system that none knows. `_fhir.form` puts all of it back.
+system that none knows; `hl7` are the authority and type of which the hub made a
+system. `_fhir.form` puts all of it back.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from adapters._fhir.names import SYSTEM_OF, name_in
-from adapters._fhir.numbers import NHS_NUMBER, unverified
+from adapters._fhir.numbers import NHS_NUMBER, authority_in, unverified
 from adapters._fhir.types import Element, is_resource, of
 from hub.adapter import Token
 from hub.wire.numbers import VERIFIED
@@ -185,6 +186,8 @@ def _own_in(made: Tree, tree: Tree, name: str) -> None:
         _address_in(made)
     elif name == "Identifier" and tree.get("system") == NHS_NUMBER:
         _status_in(made, unverified(tree))
+    elif name == "Identifier":
+        authority_in(made)
 
 
 def uses_in(patient: Tree) -> Tree:

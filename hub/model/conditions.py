@@ -66,6 +66,27 @@ def unverified(part: Part) -> bool | None:
     return isinstance(part.status, str) and part.status != "01" if isinstance(part, Identifier) else None
 
 
+def local(part: Part) -> bool | None:
+    """A number that names who gave it out, a hospital, council or school: any but the NHS number. UNSET: it may."""
+    return part.system != "nhs" if isinstance(part, Identifier) else None
+
+
+def hl7_system(part: Part) -> bool | None:
+    """Whose number it is can be said in HL7 v2 alone (`hl7:…`). UNSET: nobody says whose it is."""
+    return _begins(part, "hl7:")
+
+
+def fhir_system(part: Part) -> bool | None:
+    """Whose number it is can be said in FHIR alone (`fhir:…`). UNSET: nobody says whose it is."""
+    return _begins(part, "fhir:")
+
+
+def _begins(part: Part, prefix: str) -> bool | None:
+    if not isinstance(part, Identifier):
+        return None
+    return isinstance(part.system, str) and part.system.startswith(prefix)
+
+
 def removed(part: Part) -> bool | None:
     """The source says the item is gone. UNSET: it is there."""
     return part.removed is True if isinstance(part, Item) else None
@@ -101,6 +122,9 @@ CONDITIONS: dict[str, Condition] = {
             no_consent_to_share,
         ),
         Condition("unverified", (Identifier,), _named("person.identifiers[].status"), unverified),
+        Condition("local", (Identifier,), _named("person.identifiers[].system"), local),
+        Condition("hl7_system", (Identifier,), _named("person.identifiers[].system"), hl7_system),
+        Condition("fhir_system", (Identifier,), _named("person.identifiers[].system"), fhir_system),
         Condition("removed", (Item,), _each("removed"), removed),
         Condition("stub", (Item,), _each("stub"), stub),
     )
