@@ -16,6 +16,7 @@ from hashlib import sha256
 from adapters._fhir.bundle import Bundle, Entry
 from adapters._fhir.check import faults
 from adapters._fhir.links import MERGE
+from adapters._fhir.names import restricting
 from adapters._fhir.request import deleted, is_deletion, is_patch, patched
 from adapters._fhir.schema import MERGE as MERGE_SCHEMA
 from adapters._fhir.schema import SCHEMA
@@ -53,6 +54,10 @@ def _records(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordE
     head: Tree = {"edition": edition}
     if isinstance(resource.get("timestamp"), str):
         head["as_of"] = resource["timestamp"]
+    if "implicitRules" in resource:
+        told = "implicitRules, which the hub does not know, may change what all else means"
+        yield RecordError(told, file=file, place=f"{place} (Bundle)")
+        return
     listed = resource.get("entry", [])
     if not isinstance(listed, list):
         yield RecordError("entry is no list", file=file, place=place)
@@ -75,7 +80,7 @@ def _records(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordE
             yield RecordError(
                 "an entry without a resource: there is nothing to read", file=file, place=f"{place}, entry {n}"
             )
-    yield from theirs(Bundle(entries, file), head, edition)
+    yield from theirs(Bundle(entries, file, restricting(resource)), head, edition)
 
 
 def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:

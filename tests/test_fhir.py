@@ -854,6 +854,117 @@ def test_of_several_labels_the_one_that_restricts_shields(labels: list[tuple[str
     assert back.tree == one.tree
 
 
+RESTRICTED = {"security": [{"system": LABELS, "code": "R"}]}
+
+
+@pytest.mark.parametrize("kind", ["collection", "transaction", "message", "searchset"])
+@pytest.mark.parametrize("whose", ["Bundle", "MessageHeader"])
+def test_a_label_of_the_whole_bundle_shields_every_child_in_it(kind: str, whose: str) -> None:
+    seen = {"resourceType": "Observation", "id": "o", "valueString": "x", "subject": {"reference": "Patient/elsewhere"}}
+    own = patient(meta={"versionId": "3", "security": [{"system": LABELS, "code": "U"}]}, gender="female")
+    body = bundle({"resourceType": "MessageHeader", "id": "h"}, own, {**patient(), "id": "p2"}, seen, kind=kind)
+    (body if whose == "Bundle" else body["entry"][0]["resource"])["meta"] = RESTRICTED
+    records, errors = of_json(body)
+    assert not errors
+    assert [(one.id, ours(one)["person"]["shielded"]) for one in records] == [
+        ("p1", True),
+        ("p2", True),
+        ("elsewhere", True),
+    ]
+    for one in records:
+        assert not list(laws.get_put(MAPPING, one, "labels"))
+        (again,), _ = read(Document.of("x.json", b"".join(written([one], "collection").values())))
+        assert again.tree == one.tree
+
+
+def test_a_label_that_opens_a_bundle_takes_no_shield_down() -> None:
+    body = bundle(patient(meta=RESTRICTED), {**patient(), "id": "p2"})
+    body["meta"] = {"security": [{"system": LABELS, "code": "N"}]}
+    assert [ours(one).get("person", {}).get("shielded") for one in of_json(body)[0]] == [True, None]
+
+
+def test_what_is_restricted_by_itself_is_refused_and_the_rest_is_read() -> None:
+    """The record has a shield for a whole child, and none for one observation."""
+    about = {"reference": "Patient/p1"}
+    observation = {"resourceType": "Observation", "id": "o", "subject": about, "valueString": CANARY}
+    held = {"resourceType": "Practitioner", "id": "c", "meta": RESTRICTED, "name": [{"text": CANARY}]}
+    team = {"resourceType": "CareTeam", "id": "t", "subject": about, "contained": [held]}
+    doctor = {"resourceType": "Practitioner", "id": "d", "meta": RESTRICTED, "name": [{"text": CANARY}]}
+    asked = {
+        "resourceType": "ServiceRequest",
+        "id": "s",
+        "subject": about,
+        "requester": {"reference": "Practitioner/d"},
+    }
+    one, errors = of_json(patient(gender="male"), {**observation, "meta": RESTRICTED}, team, doctor, asked)
+    assert [error.place for error in errors] == [
+        "record 1, entry 2 (Observation)",
+        "record 1, entry 3 (CareTeam)",
+        "record 1, entry 4 (Practitioner)",
+    ]
+    assert all("label" in error.reason for error in errors)
+    assert [sorted(each.tree) for each in one] == [["ServiceRequest", "gender", "id"]]
+    assert CANARY not in str(one[0].tree)
+
+
+@pytest.mark.parametrize("where", ["Bundle", "Patient", "Observation"])
+def test_rules_that_nobody_knows_are_not_read_by(where: str) -> None:
+    about = {"reference": "Patient/p1"}
+    body = bundle(
+        patient(gender="male"), {"resourceType": "Observation", "id": "o", "subject": about, "valueString": "x"}
+    )
+    every = {"Bundle": body, "Patient": body["entry"][0]["resource"], "Observation": body["entry"][1]["resource"]}
+    every[where]["implicitRules"] = "urn:x"
+    records, errors = of_json(body)
+    assert ["implicitRules" in error.reason for error in errors] == [True]
+    assert [sorted(one.tree) for one in records] == {
+        "Bundle": [],
+        "Patient": [["Observation", "id"]],
+        "Observation": [["gender", "id"]],
+    }[where]
+
+
+@pytest.mark.parametrize(
+    ("resource", "statuses", "path"),
+    [
+        (
+            {"resourceType": "Encounter", "class": EMERGENCY, "period": {"start": "2025-06-10"}},
+            {"planned": False, **dict.fromkeys(("arrived", "triaged", "in-progress", "onleave", "finished"), True)},
+            "events",
+        ),
+        (
+            {"resourceType": "ServiceRequest", "authoredOn": "2025-06-10"},
+            {"draft": False, **dict.fromkeys(("active", "on-hold", "revoked", "completed"), True)},
+            "contacts",
+        ),
+    ],
+)
+def test_what_is_planned_or_a_draft_did_not_happen_and_goes_back_to_its_sender_alone(
+    resource: dict[str, Any], statuses: dict[str, bool], path: str
+) -> None:
+    for status, happened in {**statuses, "unknown": True}.items():
+        said = {**resource, "id": "x", "status": status, "subject": {"reference": "Patient/p1"}}
+        (one,), errors = of_json(patient(gender="male"), said)
+        assert not errors
+        found = ours(one).get(path, [])
+        assert [item.get("removed") for item in found] == ([None] if happened else [])
+        assert not list(laws.get_put(MAPPING, one, path))
+        (back,) = resources(json.loads(written([one], "collection")["bundle.json"]), resource["resourceType"])
+        assert back["status"] == status
+        record = MAPPING.inward(copy.deepcopy(one), "fhir_r4").record
+        assert len(resources(sent(record), resource["resourceType"])) == happened
+
+
+def test_a_record_that_is_no_longer_in_use_is_read_and_says_so_to_its_sender_alone() -> None:
+    (one,), errors = of_json(patient(active=False, gender="male"))
+    assert not errors
+    record = MAPPING.inward(copy.deepcopy(one), "fhir_r4").record
+    assert record.person is not None
+    assert record.person.gender == "1"
+    assert MAPPING.create(record, "fhir_r4").tree["active"] == "false"
+    assert "active" not in MAPPING.create(record, "server").tree
+
+
 @pytest.mark.parametrize("label", [{"system": LABELS, "display": "restricted"}, {"system": LABELS, "code": "S"}])
 def test_a_label_that_nobody_can_read_parks_the_record(label: dict[str, str]) -> None:
     (one,), _ = of_json(patient(meta={"security": [{"system": LABELS, "code": "U"}, label]}))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from adapters._fhir.names import restricting
 from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
 from adapters._fhir.types import RESOURCES
 from hub.errors import RecordError
@@ -46,10 +47,14 @@ class Record:
 
 
 class Bundle:
-    """The resources of one Bundle, or a single one. Nothing here raises for what a resource holds."""
+    """The resources of one Bundle, or a single one. Nothing here raises for what a resource holds.
 
-    def __init__(self, entries: list[Entry], file: str) -> None:
+    labels: those that restrict the Bundle; they are of every patient in it, as are those of its MessageHeader.
+    """
+
+    def __init__(self, entries: list[Entry], file: str, labels: list[Tree] | None = None) -> None:
         self.file = file
+        self.labels = list(labels or ())
         self.refused: list[RecordError] = []
         self.by_url: dict[str, Entry] = {}
         self.header: Entry | None = None
@@ -83,6 +88,14 @@ class Bundle:
         if _is_modified(entry.resource):
             self.refuse("a modifierExtension, which the hub does not know, may change what all else means", entry)
             return False
+        if _is_under_rules(entry.resource):
+            self.refuse("implicitRules, which the hub does not know, may change what all else means", entry)
+            return False
+        if _is_restricted(entry.resource, said):
+            self.refuse(
+                "a label of its own restricts who may see it, which the record says of a whole child alone", entry
+            )
+            return False
         if entry.resource.get("doNotPerform") == TRUE:
             self.refuse("doNotPerform: it asks that something not be done, which the record cannot say", entry)
             return False
@@ -92,6 +105,7 @@ class Bundle:
             entry.id = entry.url.removeprefix(UUID) if entry.url.startswith(UUID) else ""
         if said == "MessageHeader":
             self.header = entry
+            self.labels += restricting(entry.resource)
         entry.url = entry.url or f"{said}/{entry.id or entry.place}"
         names = {entry.url, f"{said}/{own}" if isinstance(own, str) else entry.url}
         if names & self.by_url.keys():
@@ -144,6 +158,22 @@ def _is_modified(value: Any) -> bool:
     if type(value) is list:
         return any(map(_is_modified, value))
     return type(value) is dict and bool(value.get("modifierExtension") or any(map(_is_modified, value.values())))
+
+
+def _is_under_rules(resource: Tree) -> bool:
+    """Whether a resource, or one contained in it, is to be read by rules of the sender's."""
+    return any("implicitRules" in one for one in _each(resource))
+
+
+def _is_restricted(resource: Tree, name: str) -> bool:
+    """Whether a label restricts who may see a resource, or one contained in it. name: its type; the label of a Patient
+    shields the child, and that of a MessageHeader all whom the message is about."""
+    return any(map(restricting, _each(resource)[name in ("Patient", "MessageHeader") :]))
+
+
+def _each(resource: Tree) -> list[Tree]:
+    held = resource.get("contained")
+    return [resource, *(one for one in (held if type(held) is list else ()) if type(one) is dict)]
 
 
 def is_sent(said: Tree) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters._fhir.names import NAMED, name_out
 from adapters._fhir.numbers import authority_out
-from adapters._fhir.shape import CODED, FOLLOWS, LINES, MORE, NUMBER, UNKNOWN, Kind, Tree, address_lines, kind
+from adapters._fhir.shape import CODED, FOLLOWS, LINES, MORE, NUMBER, PENDING, UNKNOWN, Kind, Tree, address_lines, kind
 from adapters._fhir.types import Element
 from hub.adapter import Token
 
@@ -77,6 +77,8 @@ def _put_back(tree: Tree, name: str) -> Tree:
         return {key: value for key, value in tree.items() if key != "unverified" and (key != "use" or value)}
     if name == "ContactPoint":
         return {**tree, "_system": UNKNOWN} if "value" in tree and "system" not in tree else tree
+    if name in PENDING and "pending" in tree:
+        tree = {key: value for key, value in tree.items() if key != "pending"}
     if name in FOLLOWS:
         tree = {**FOLLOWS[name](tree), **tree}
     if name == "Consent" and not {"policy", "policyRule"} & tree.keys():  # one of them is required (ppc-1)

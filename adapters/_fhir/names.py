@@ -174,4 +174,11 @@ def name_out(tree: Tree, kind: str) -> Tree:
     return made
 
 
-__all__ = ["NAMED", "SYSTEM_OF", "name_in", "name_out"]
+def restricting(resource: Tree) -> list[Tree]:
+    """The labels of a resource that say that it is not open to all who may read records."""
+    meta = resource.get("meta")
+    held = meta.get("security") if type(meta) is dict else None
+    return [one for one in held if _restricts(one)] if type(held) is list else []
+
+
+__all__ = ["NAMED", "SYSTEM_OF", "name_in", "name_out", "restricting"]

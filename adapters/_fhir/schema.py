@@ -239,6 +239,7 @@ CarePlan[].intent                                     text
 CarePlan[].description                                text
 ServiceRequest[].id                                   text
 ServiceRequest[].status                               text
+ServiceRequest[].pending                              text
 ServiceRequest[].intent                               text
 ServiceRequest[].priority                             text
 ServiceRequest[].authoredOn                           text
@@ -255,6 +256,7 @@ Task[].focus.reference                                text
 Task[].authoredOn                                     text
 Encounter[].id                                        text
 Encounter[].status                                    text
+Encounter[].pending                                   text
 Encounter[].class.system                              text
 Encounter[].class.code                                text
 Encounter[].class.display                             text

@@ -5,7 +5,7 @@ is the first given name and `middle` the others; address lines whose parts are s
 `number`, `street` and so on; a required element that only repeats what follows from the others (`status`, `intent`), or
 says that it is unknown, is left out; `unverified` is what an NHS number says of not being verified in words or a code
 system that none knows; `hl7` are the authority and type of which the hub made a
-system. `_fhir.form` puts all of it back.
+system; `pending` is a visit that is planned, or a request that is a draft. `_fhir.form` puts all of it back.
 """
 
 from __future__ import annotations
@@ -104,6 +104,9 @@ FOLLOWS: dict[str, Callable[[Tree], Tree]] = {
 }
 """By type: the required elements that follow from the others, with what they are; read, they are left out."""
 
+PENDING = {"Encounter": "planned", "ServiceRequest": "draft"}
+"""By type, the status of what did not happen, or was not asked, so far (FHIR R4, EncounterStatus and RequestStatus)."""
+
 _PART = "http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-"
 LINES = (
     (("room", "additionalLocator"),),
@@ -169,6 +172,8 @@ def shape(tree: Tree, name: str) -> Tree:
     for key, value in FOLLOWS[name](made).items() if name in FOLLOWS else ():
         if made.get(key) == value:
             del made[key]
+    if made.get("status") == PENDING.get(name, MORE):
+        made["pending"] = "true"
     if name == "Observation":
         _value_in(made)
     concept = made.get(CODED[name]) if name in CODED else None
@@ -315,6 +320,7 @@ __all__ = [
     "LINES",
     "MORE",
     "NUMBER",
+    "PENDING",
     "SUBJECTS",
     "UNKNOWN",
     "Kind",
