@@ -262,13 +262,15 @@ _KNOWN = {"F": "field", "S": "component", "T": "part", "R": "repeat", "E": "esca
 
 
 def unescape(text: str, marks: Marks) -> str:
-    """A text without escapes; those that only change how it is shown (`\\H\\`) or that nobody knows stay."""
+    """A text without escapes; those that highlight it (`\\H\\`, `\\N\\`) go, those that nobody knows stay."""
     sign = marks.escape
     if sign not in text:
         return text
 
     def plain(found: re.Match[str]) -> str:
         code = found[1]
+        if code in ("H", "N"):
+            return ""
         if code in _KNOWN:
             return "\n" if code == ".br" else getattr(marks, _KNOWN[code]) or "#"
         if re.fullmatch(r"X(?:[0-9A-Fa-f]{2})+", code):

@@ -81,17 +81,17 @@ def give_status(pid: Tree) -> Tree:
     return {**pid, "32": every or None}
 
 
-def name(tree: Tree, sender: str, marks: Marks, merges: bool, renumbers: bool) -> list[Tree]:
+def name(tree: Tree, header: tuple[str, str], marks: Marks, merges: bool, renumbers: bool) -> list[Tree]:
     """Give a tree the person's own id in the sending system (`id`), and in a merge the one that goes (`superseded`):
     then a tree for each number of the sender's in MRG-1, the first with what else stands there.
 
     renumbers: numbers that others gave out are in MRG-1 those of this very person, no longer in force: a tree of them
-    comes first, in which nothing is superseded. sender: MSH-4 as it came. RecordError when there is none, naming the
-    field; it knows the ids that could be read.
+    comes first, in which nothing is superseded. header: MSH-4 and MSH-7 as they came. RecordError when
+    there is none, naming the field; it knows the ids that could be read.
     """
     pid = tree["PID"]
-    facility = sender.partition(marks.component)[0].upper()
-    own = _own(pid.get("3"), facility) or _plain(pid.get("2"), marks)
+    facility, made_at = (one.partition(marks.component)[0].upper() for one in header)
+    own = _own(pid.get("3"), facility, made_at) or _plain(pid.get("2"), marks)
     if own is not None and not merges:
         tree["id"] = _id(own)
         return [tree]
@@ -163,11 +163,17 @@ def _issuer(number: Tree) -> Any:
     return number.get("of") or _names(number)
 
 
-def _own(numbers: Any, facility: str) -> Tree | None:
+def _own(numbers: Any, facility: str, at: str = "") -> Tree | None:
     """The number under which the sender files the person: one of its own facility, else one of the usual types, else
-    any that is not another body's, else an NHS number."""
+    any that is not another body's, else an NHS number; of several alike one in force. at: the moment of the message."""
     there = [one for one in numbers if isinstance(one.get("1"), str)] if isinstance(numbers, list) else []
-    return min(there, key=lambda one: _rank(one, facility)) if there else None
+    return min(there, key=lambda one: (_rank(one, facility), _is_over(one, at))) if there else None
+
+
+def _is_over(number: Tree, at: str) -> bool:
+    """Whether a number was no longer in force on the day of the message (CX-8)."""
+    end, day = number.get("8"), at[:8]
+    return isinstance(end, str) and end[:4].isdigit() and end[:8] < day[: len(end)]
 
 
 def _rank(number: Tree, facility: str) -> int:

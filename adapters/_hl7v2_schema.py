@@ -1,7 +1,8 @@
 """The fields of the HL7 v2 segments that are taken apart, as the accounting and the tests know them.
 
 Numbers are those of HL7 v2.4 chapter 3 (MSH: chapter 2), up to the last field of version 2.8. `of`, `status` and
-`checked` are what the adapter says of a number; `id` and `superseded` are the sender's own numbers.
+`checked` are what the adapter says of a number, `code` of a practice; `id` and `superseded` are the sender's own
+numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _XPN = "1.1 1.2 1.3 1.4 1.5 2 3 4 5 6 7 8 9 10 11 12 13 14"
 _XAD = "1.1 1.2 1.3 2 3 4 5 6 7 8 9 10 11 12.1 12.2 13 14"
 _XTN = "1 2 3 4 5 6 7 8 9 10 11 12 from"
 _XCN = "1 2.1 2.2 2.3 3 4 5 6 7 8 9.1 9.2 9.3 10 11 12 13 14 15"
-_XON = "1 2 3 4 5 6 7 8 9 10"
+_XON = "1 2 3 4 5 6 7 8 9 10 code"
 _CE, _TS = "1 2 3 4 5 6", "1 2"
 
 _TYPES: dict[str, tuple[int, dict[int, tuple[str, bool]]]] = {

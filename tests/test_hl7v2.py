@@ -435,6 +435,57 @@ def test_a_practice_is_known_by_its_code_where_version_2_5_has_it(mappings: dict
     assert (practice.provider.id, practice.provider.name) == ("A81001", "Park Surgery")
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "name"),
+    [
+        ("A81001", "A81001", None),
+        ("A81001^^A81002", "A81002", "A81001"),
+        ("Park Surgery", None, "Park Surgery"),
+        ("RX101", None, "RX101"),
+    ],
+)
+def test_a_practices_code_that_stands_for_its_name_is_read_as_its_code(
+    mappings: dict[str, Mapping], said: str, code: str | None, name: str | None
+) -> None:
+    message = document(HEADER, EVENT, PID, f"PD1|||{said}")
+    (theirs,) = read(message)
+    assert read(Document.of("x.hl7", written([theirs])))[0].tree == theirs.tree
+    assert f"PD1|||{said}\r" in written([theirs]).decode()
+    assert not list(laws.get_put(mappings["Person"], theirs, "practice"))
+    record: Any = mappings["Person"].inward(read(message)[0], "pas").record
+    (practice,) = record.health.practices
+    assert (practice.provider.id or None, practice.provider.name or None) == (code, name)
+    told = "\r".join(sent(mappings["Person"].create(record, "other"), "Person"))
+    assert (f"PD1|||^^{code}" in told) is (said == "A81001")
+
+
+def test_a_practices_code_stays_when_its_name_is_learned(mappings: dict[str, Mapping]) -> None:
+    (theirs,) = read(document(HEADER, EVENT, PID, "PD1|||A81001"))
+    theirs.tree["PD1"]["3"]["1"] = "Park Surgery"
+    assert b"PD1|||Park Surgery^^A81001\r" in written([theirs])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "own"),
+    [
+        ("T1^^^RZZ99^MR^^20200101^20240131~T2^^^RZZ99^MR", "T2^^^RZZ99"),
+        ("T1^^^RZZ99^MR^^^20991231~T2^^^RZZ99^MR", "T1^^^RZZ99"),
+        ("T1^^^RZZ99^MR^^^20240131~T2^^^RYY99^MR", "T1^^^RZZ99"),
+        ("T1^^^RZZ99^MR^^^20240131", "T1^^^RZZ99"),
+        ("T1^^^RZZ99^MR^^^202401~T2^^^RZZ99^PI", "T2^^^RZZ99"),
+        ("T1^^^RZZ99^MR^^^bad~T2^^^RZZ99^MR", "T1^^^RZZ99"),
+    ],
+)
+def test_of_the_senders_numbers_one_in_force_is_the_persons_own(numbers: str, own: str) -> None:
+    (one,) = read(document(HEADER, EVENT, field(3, numbers)))
+    assert one.id == own
+
+
+def test_what_highlights_a_name_is_no_part_of_it(mappings: dict[str, Mapping]) -> None:
+    (name,) = record_of(mappings, HEADER, EVENT, field(5, "O\\H\\Neil\\N\\l^\\H\\Ada\\N\\^\\Zx\\"))["person"]["names"]
+    assert (name["family"], name["given"], name["middle"]) == ("ONeill", "Ada", "\\Zx\\")
+
+
 def test_a_wrong_nhs_number_is_kept_and_found(mappings: dict[str, Mapping]) -> None:
     (one,) = read(document(HEADER, EVENT, field(3, "N1^^^RZZ99^MR~9999001008^^^NHS^NH")))
     found = mappings["Person"].inward(one, "pas")
