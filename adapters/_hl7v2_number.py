@@ -1,4 +1,5 @@
-"""The numbers of a person in HL7 v2 (CX): which is the sender's own, which an NHS number, how far that was traced."""
+"""The numbers of a person in HL7 v2 (CX): which is the sender's own, which an NHS number, how far that was traced;
+and the code of a practice."""
 
 from __future__ import annotations
 
@@ -25,6 +26,8 @@ _OWN = ("MR", "MRN", "PI", "PT", "HOSP")
 """Types of number under which a hospital files a person, the likeliest first."""
 _RANKS = {kind: n for n, kind in enumerate(_OWN, 1)}
 _OTHER, _THEIRS, _LAST = range(len(_OWN) + 1, len(_OWN) + 4)
+_PRACTICE = re.compile(r"[A-Z][0-9]{5}")
+"""The ODS code of a general practice."""
 _FOREIGN = {"SS", "DL", "PPN", "NI", "NNGBR", "MA", "MC", "BCT"}
 """Types of number that others give out."""
 
@@ -129,6 +132,19 @@ def add(numbers: Any, own: str, source: str) -> list[Tree]:
     return [{**made, "4": {"1": authority}} if authority else made, *held]
 
 
+def code_in(practice: Tree) -> None:
+    """A practice of which the code alone is said, where its name belongs: as its `code`."""
+    said = practice.get("1")
+    if isinstance(said, str) and _PRACTICE.fullmatch(said) and not {"3", "10"} & practice.keys():
+        practice["code"] = practice.pop("1")
+
+
+def code_out(practice: Tree) -> Tree:
+    """A practice with its code where it stood, or where it belongs if a name has its place now."""
+    made = {name: one for name, one in practice.items() if name != "code"}
+    return {"3" if "1" in made else "1": practice["code"], **made}
+
+
 def _names(number: Tree) -> tuple[str, str]:
     """Assigning authority and type, in capitals."""
     authority, kind = _authority(number), number.get("5")
@@ -225,4 +241,4 @@ def _id(number: Tree) -> str:
     return f"{number['1']}^^^{authority}" if authority else str(number["1"])
 
 
-__all__ = ["add", "give_status", "mark", "name", "take_status", "unmark"]
+__all__ = ["add", "code_in", "code_out", "give_status", "mark", "name", "take_status", "unmark"]

@@ -7,7 +7,6 @@ Only what a mapping speaks of is taken apart; other fields stay as the text they
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from itertools import count
 from typing import Any, NamedTuple
@@ -64,8 +63,6 @@ FIELDS: dict[str, dict[int, Kind]] = {
 """By segment and number. HL7 v2.4 chapter 3; later versions have the same places."""
 _NOBODY = {"2": {"1": {"1": None}}}
 """What an NK1 says, but for its number, where there is no relative; among others it is not one of them."""
-_PRACTICE = re.compile(r"[A-Z][0-9]{5}")
-"""The ODS code of a general practice."""
 _PHONES = {"PID": ("13", "14"), "NK1": ("5", "6")}
 NUMBERS: dict[str, dict[int, Kind]] = {"EVN": {2: _ONE}, "PID": {3: _CX, 32: FIELDS["PID"][32]}, "MRG": {1: _CX}}
 """The same of a message that only says which numbers are whose."""
@@ -153,7 +150,7 @@ def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
     elif name == "MRG":
         numbers.mark(tree.get("1"))
     elif name == "PD1" and type(tree.get("3")) is dict:
-        _code_in(tree["3"])
+        numbers.code_in(tree["3"])
     return tree
 
 
@@ -224,19 +221,6 @@ def _join(phone: Tree) -> None:
             return
 
 
-def _code_in(practice: Tree) -> None:
-    """A practice of which the code alone is said, where its name belongs: as its `code`."""
-    said = practice.get("1")
-    if isinstance(said, str) and _PRACTICE.fullmatch(said) and not {"3", "10"} & practice.keys():
-        practice["code"] = practice.pop("1")
-
-
-def _code_out(practice: Tree) -> Tree:
-    """A practice with its code where it stood, or where it belongs if a name has its place now."""
-    made = {name: one for name, one in practice.items() if name != "code"}
-    return {"3" if "1" in made else "1": practice["code"], **made}
-
-
 def _split(phone: Tree) -> Tree:
     """A number as it was: in the places that `from` names, if it still has as many parts."""
     if phone.get("from") == "1":
@@ -281,7 +265,7 @@ def _text_of(name: str, fields: Tree, marks: Marks) -> str:
     if name == "PID":
         fields = numbers.give_status(fields)
     if name == "PD1" and type(fields.get("3")) is dict and "code" in fields["3"]:
-        fields = {**fields, "3": _code_out(fields["3"])}
+        fields = {**fields, "3": numbers.code_out(fields["3"])}
     cells, others = [name], []
     for key, value in fields.items():
         n = _PLACES.get(key)

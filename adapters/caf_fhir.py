@@ -18,6 +18,7 @@ from adapters._caf_fhir.reading import FORM, Forms, status
 from adapters._caf_schema import SCHEMA
 from adapters._fhir.bundle import HUB
 from adapters._fhir.check import faults
+from adapters._fhir.names import restricting
 from adapters._fhir.numbers import NHS_NUMBER, trusted_number
 from adapters._fhir.request import request, token
 from adapters._fhir.source import records, resources
@@ -64,7 +65,7 @@ def _forms(resource: Tree, place: str, file: str) -> Iterator[Theirs | RecordErr
             yield RecordError(told, file=file, place=f"{place}, entry {n}")
         else:
             entries.append((inner, beside.texts(one, "fullUrl"), f"{place}, entry {n}"))
-    yield from Forms(entries, file, head).run()
+    yield from Forms(entries, file, head, bool(restricting(resource))).run()
 
 
 def write(records: Iterable[Theirs], head: Tree) -> Iterator[tuple[str, bytes]]:

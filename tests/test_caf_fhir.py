@@ -482,6 +482,12 @@ def at_child(found: Any) -> Callable[[Any], None]:
         (drop("QuestionnaireResponse", "status"), "no status"),
         (set_in("QuestionnaireResponse", modifierExtension=[{"url": CANARY}]), "changes what this means"),
         (set_in("Consent", modifierExtension=[{"url": CANARY}]), "changes what this means"),
+        (set_in("QuestionnaireResponse", implicitRules=f"urn:{CANARY}"), "rules"),
+        *(
+            (set_in(name, meta={"security": [{"code": "R", "display": CANARY}]}), "a label restricts")
+            for name in ("QuestionnaireResponse", "Patient", "Consent")
+        ),
+        (lambda bundle: bundle.update(meta={"security": [{"code": "R"}]}), "a label restricts"),
         (set_in("QuestionnaireResponse", item=CANARY), "a list of items"),
         (set_in("QuestionnaireResponse", item=[CANARY]), "a list of items"),
         (set_in("QuestionnaireResponse", item=[]), "the child's Id is missing"),

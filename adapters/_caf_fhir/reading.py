@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters._caf_fhir import beside, items
 from adapters._fhir.bundle import HUB, outcome
+from adapters._fhir.names import restricting
 from adapters._fhir.types import RESOURCES
 from hub.adapter import Theirs, Tree
 from hub.errors import RecordError
@@ -39,10 +40,13 @@ class _Entry:
 
 
 class Forms:
-    """The forms of a Bundle, or of a response by itself. entries: resource, fullUrl and place."""
+    """The forms of a Bundle, or of a response by itself. entries: resource, fullUrl and place; is_restricted: a label
+    restricts who may see the Bundle."""
 
-    def __init__(self, entries: list[tuple[Tree, str, str]], file: str, head: Tree) -> None:
-        self.file, self.head = file, head
+    def __init__(
+        self, entries: list[tuple[Tree, str, str]], file: str, head: Tree, is_restricted: bool = False
+    ) -> None:
+        self.file, self.head, self.is_restricted = file, head, is_restricted
         self.refused: list[RecordError] = []
         self.by_url: dict[str, _Entry] = {}
         self.entries: list[_Entry] = []
@@ -103,6 +107,10 @@ class Forms:
         for one in (entry, *others.values()):
             if "modifierExtension" in one.resource:
                 raise RecordError("an extension changes what this means, and nobody knows how", place=one.place)
+            if "implicitRules" in one.resource:
+                raise RecordError("it is to be read by rules (implicitRules) that nobody knows", place=one.place)
+            if self.is_restricted or restricting(one.resource):
+                raise RecordError("a label restricts who may see it, which a form cannot say", place=one.place)
         tree = items.read(response)
         known = beside.texts(tree, "Child", "Id")
         if not known:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from adapters._fhir.names import restricting
-from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree
+from adapters._fhir.shape import ENTITIES, SUBJECTS, Tree, shape
 from adapters._fhir.types import RESOURCES
 from hub.errors import RecordError
 from hub.wire.jsontext import TRUE
@@ -146,6 +146,16 @@ class Bundle:
             if isinstance(held, list) and any(_is_same(one, number) for one in held):
                 return record.patient
         return None
+
+    def shielded(self, record: Record, patient: Tree) -> Tree:
+        """The tree of a Patient with the labels that restrict its whole Bundle."""
+        if not self.labels:
+            return patient
+        own = record.patient.resource.get("meta") if record.patient and not record.gone else None
+        meta = own if isinstance(own, dict) else {}
+        held = meta.get("security")
+        labels = [*(held if isinstance(held, list) else ()), *self.labels]
+        return {**patient, "meta": shape({**meta, "security": labels}, "Meta")}
 
     def find(self, said: Tree) -> Entry | None:
         """The resource that a Reference points at, if it is here."""

@@ -72,7 +72,7 @@ class _Maker:
 
     def tree(self) -> Tree:
         """The Patient, and below it what hangs on it."""
-        made = self._shielded(self._patient())
+        made = self.bundle.shielded(self.record, self._patient())
         below: dict[str, list[Tree]] = {}
         self._join()
         for entry in self.record.entries:
@@ -111,16 +111,6 @@ class _Maker:
         if left:
             made["link"] = left
         return [one for n, one in enumerate(links) if n in self.record.followed]
-
-    def _shielded(self, patient: Tree) -> Tree:
-        """The Patient with the labels that restrict its whole Bundle."""
-        if not self.bundle.labels:
-            return patient
-        own = self.record.patient.resource.get("meta") if self.record.patient and not self.record.gone else None
-        meta = own if isinstance(own, dict) else {}
-        held = meta.get("security")
-        labels = [*(held if isinstance(held, list) else ()), *self.bundle.labels]
-        return {**patient, "meta": shape({**meta, "security": labels}, "Meta")}
 
     def _patient(self) -> Tree:
         if self.record.patient is not None and not self.record.gone:
