@@ -66,7 +66,8 @@ def test_items_that_the_other_side_has_no_place_for_narrow_it_and_name_the_items
     said = between(systems, "ssd", "cin_census", "person.identifiers[].value")
     assert said.what == "narrows"
     assert "system upn and use current" in said.notes[0]
-    assert between(systems, "cin_census", "ssd", "person.identifiers[].value").what == "carries"
+    back = between(systems, "cin_census", "ssd", "person.identifiers[].value")
+    assert [note.split(":")[0] for note in back.notes] == ["not when hl7 system", "not when fhir system"]
 
 
 def test_items_that_both_speak_of_but_never_the_same_are_lost(tmp_path: Path, systems: dict[str, System]) -> None:
