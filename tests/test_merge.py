@@ -295,6 +295,20 @@ def test_a_list_they_know_in_part_removes_nothing() -> None:
     assert merge3(base, mine, theirs).person == Person(names=[Name(id="2", given="Ann"), Name(id="1")])
 
 
+def test_what_they_say_nothing_of_any_more_goes_and_what_only_mine_says_stays() -> None:
+    base = names(Name(id="1", given="Ada"))
+    mine = ChildRecord(person=Person(religion="x", names=[Name(id="1", given="Ada"), Name(id="9", given="Own")]))
+    for theirs in (EMPTY, ChildRecord(person=Person())):
+        assert merge3(base, mine, theirs) == ChildRecord(person=Person(religion="x", names=[Name(id="9", given="Own")]))
+    assert merge3(base, base, EMPTY) == EMPTY
+    assert merge3(base, mine, ChildRecord(person=None)).person is None
+    placed = ChildRecord(care=Care(episodes=[CareEpisode(id="1", placement=Placement(id="p", urn="SC1"))]))
+    said = ChildRecord(care=Care(episodes=[CareEpisode(id="1", placement=Placement(id="p"))]))
+    assert merge3(said, placed, ChildRecord(care=Care(episodes=[CareEpisode(id="1")]))) == ChildRecord(
+        care=Care(episodes=[CareEpisode(id="1")])
+    )
+
+
 def test_a_stub_of_theirs_wipes_nothing_of_mine() -> None:
     mine = ChildRecord(episodes=[Episode(id="1", referral=Referral(date="2024-01-02"))])
     assert merge3(mine, mine, ChildRecord(episodes=[Episode(id="1", stub=True)])) == mine

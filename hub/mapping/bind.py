@@ -30,7 +30,7 @@ class Scope:
     our_steps lead from the parent's item (or the record when ours_rooted) to the list; theirs likewise. match and
     their_match: what its tests ask of an item; made: what they set on one. their_tests: the `=` tests whose cell no row
     reads; settled: all of them, with what finds the texts of each. many: theirs is a list; plain: of texts; shared:
-    other groups take from the same list.
+    other groups or rows take from the same list.
 
     on: cell -> cell of the parent that it names (theirs is the flat side, at its root). on_ours: names of a leaf, group
     around it, path in that group's item (ours is the flat side). own_cells: first names of the cells its rows read.
@@ -206,7 +206,7 @@ class Plan:
             ours.rivals = [other for other in paths if other is not ours and _more_tests(other, ours)]
         for group in scope.groups:
             same = [one for one in self.root.walk() if one.spec is not None and _same_list(group, one)]
-            group.shared = len(same) > 1
+            group.shared = len(same) > 1 or any(_picks_from(group, row) for row in scope.rows)
             group.mixed = group.shared and any(one.spec is not None and one.spec.way == "out" for one in same)
         if scope.spec is None:
             return
@@ -259,6 +259,14 @@ class Plan:
 def _same_list(one: Scope, other: Scope) -> bool:
     """Whether two groups take from the same list of theirs."""
     return bool(one.cell.path.steps) and one.theirs_prefix == other.theirs_prefix and one.many and other.many
+
+
+def _picks_from(group: Scope, row: Row) -> bool:
+    """Whether a row of the parent picks an item of the list that a group takes from."""
+    wanted = group.cell.path.generic
+    paths = [cell.path for way in row.reading for cell in way.theirs if cell.root == group.cell.root]
+    picks = [Path("", "", path.steps[: n + 1]) for path in paths for n, step in enumerate(path.steps) if step.tests]
+    return any(one.generic == wanted for one in picks)
 
 
 def _more_tests(other: Ours, ours: Ours) -> bool:

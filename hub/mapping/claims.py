@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from hub.errors import RecordError
 from hub.mapping.bind import Scope
 from hub.mapping.copies import compare
 from hub.mapping.extras import Holes, unpack
@@ -111,8 +112,8 @@ def _taken(c: Reading, scope: Scope, o: Any, held: Claim) -> list[Any]:
     kind, match, seen, up = str if scope.plain else dict, scope.their_match, None, getattr(o, "id", "")
     items: list[Any] = []
     for n, one in [*held.free.items()]:
-        if not isinstance(one, kind) or (match is not None and not match(one)):
-            continue
+        if not isinstance(one, kind) or (match is not None and not match(one)) or id(one) in c.taken:
+            continue  # of another shape, another group's, or a row's
         if seen is None:
             seen = _seen(c, scope, o)
         for test in scope.their_tests:
@@ -181,8 +182,17 @@ def _index(c: Reading, scope: Scope) -> dict[Any, list[tuple[int, Any]]]:
         (foreign,) = scope.on
         for n, one in held.free.items() if held is not None else ():
             if _fits(scope, one):
-                found.setdefault(one.get(foreign) or None, []).append((n, one))
+                found.setdefault(_named(c, scope, one.get(foreign)), []).append((n, one))
     return found
+
+
+def _named(c: Reading, scope: Scope, cell: Any) -> Any:
+    """What a cell says that names a parent, None for nothing; RecordError where it holds other fields."""
+    if cell and (cell.__class__ is dict or cell.__class__ is list):
+        file, place = scope.where
+        told = "a text is expected, the field holds other fields"
+        raise RecordError(told, place=c.place, row=f"{file} {place} on")
+    return cell or None
 
 
 def _rooted(c: Reading, scope: Scope) -> Claim | None:
@@ -289,7 +299,8 @@ def orphans(c: Reading, joined: list[Scope]) -> None:
 
 def parent_cell(t: Any, name: str) -> Any:
     """The cell of a parent that its rooted children name; a stub without one answers for all that name none."""
-    return LONE if LONE in t else t.get(name) or None
+    cell = LONE if LONE in t else t.get(name) or None
+    return None if cell.__class__ is dict or cell.__class__ is list else cell
 
 
 def finish(c: Reading) -> None:

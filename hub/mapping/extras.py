@@ -1,7 +1,8 @@
 """The form in which extras are kept: plain JSON, so that a record with them can be stored and sent.
 
 A Token (a bare JSON number or boolean) is kept as `{"=": "20"}`. A list with items taken out is `{"[]": {"3": …}}`:
-what is left, by index. An object of theirs that looks like either stands within another: `{"=": {"=": "20"}}`.
+what is left, by index. An object of theirs that looks like either, or like a token of the record's own JSON, stands
+within another: `{"=": {"=": "20"}}`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from hub.adapter import Token
+from hub.model import BARE
 
 _PLAIN = frozenset([str, type(None)])
+_MARKS = frozenset(["=", "[]", BARE])
 
 
 class Holes(dict[str, Any]):
@@ -32,7 +35,7 @@ def pack(value: Any) -> Any:
                     packed[name] = pack(one)
         if kind is Holes:
             return {"[]": packed}
-        return {"=": packed} if len(packed) == 1 and ("=" in packed or "[]" in packed) else packed
+        return {"=": packed} if len(packed) == 1 and not _MARKS.isdisjoint(packed) else packed
     return [pack(one) for one in value] if kind is list else value
 
 

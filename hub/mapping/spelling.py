@@ -66,7 +66,7 @@ def again(c: Writing, way: Way, values: list[Any], t: dict[str, Any], saved: Any
         _again_list(c, way, t, [unpack(text) for text in saved])
     else:
         first.put(t, c.taken, unpack(saved))
-    c.done.add((id(t), first.path.text))
+    c.done[id(t), first.path.text] = t
     return True
 
 

@@ -39,7 +39,8 @@ class Writing:
 
     above: the items around the one at hand; at: the item of each group around it. taken: by id of an item of theirs,
     the filter that took it. claimed: ids of the items of ours that a row or group wrote. places: by id of a list of
-    theirs, the list and the place of each item, None for a new one. done: cells written, by id of their tree and path.
+    theirs, the list and the place of each item, None for a new one. done: cells written, by id of their tree
+    and path, with the tree, so that no other gets that id.
     """
 
     __slots__ = (
@@ -55,7 +56,7 @@ class Writing:
         self.taken: dict[int, str] = {}
         self.claimed: set[int] = set()
         self.places: dict[int, tuple[list[Any], list[int | None]]] = {}
-        self.done: set[tuple[int, str]] = set()
+        self.done: dict[tuple[int, str], Any] = {}
         self.above: list[Any] = []
         self.at: dict[str, Any] = {}
 
@@ -82,7 +83,7 @@ class Writing:
         key = (id(t), way.theirs[0].path.text)
         if key in self.done:
             return False
-        self.done.add(key)
+        self.done[key] = t
         return True
 
 

@@ -17,8 +17,10 @@ def merge3(base: ChildRecord, mine: ChildRecord, theirs: ChildRecord) -> ChildRe
     """My record with what they changed since `base`: a leaf of theirs that differs from base wins, else mine stands.
 
     Items by id: theirs that base lacks are added, those of base that theirs lacks are removed from mine, those only in
-    mine stay; theirs come first, in their order. A list that `theirs.source.partial` names removes nothing. An item I
-    removed comes back only if they changed it. A stub of theirs changes nothing of an item that is known to me.
+    mine stay; theirs come first, in their order. A part or a list of which theirs says nothing any more loses what base
+    says, and keeps what only mine does; a part with an id of its own goes whole. A list that `theirs.source.partial`
+    names removes nothing. An item I removed comes back only if they changed it. A stub of theirs changes nothing of an
+    item that is known to me.
     """
     out: ChildRecord = _three_part(plan(), base, mine, theirs, frozenset(named(theirs)))
     if isinstance(mine.source, Source) and isinstance(theirs.source, Source) and theirs.source != base.source:
@@ -55,12 +57,16 @@ def _three_part(node: Node, base: Any, mine: Any, theirs: Any, partial: frozense
 
 def _three_value(slot: Slot, was: Any, mine: Any, said: Any, partial: frozenset[str]) -> Any:
     node = slot.below
+    if said is UNSET and slot.path in partial:
+        return mine
+    if said is UNSET and node and not node.owned and mine.__class__ is was.__class__:
+        nothing = [] if slot.shape == "list" else mine.__class__()
+        left = _three_value(slot, was, mine, nothing, partial)
+        return UNSET if left == nothing else left
     if slot.shape == "part" and node and isinstance(mine, Part) and isinstance(said, Part):
         if node.owned and other(mine, said):
             return said
         return _three_part(node, was if isinstance(was, Part) else None, mine, said, partial)
-    if slot.path in partial and said is UNSET:
-        return mine
     if slot.shape == "list" and node and isinstance(said, list):
         return _three_list(slot, node, (listed(was), listed(mine), said), partial)
     if slot.shape == "values" and slot.path in partial and isinstance(said, list):

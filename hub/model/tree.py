@@ -104,6 +104,8 @@ def _token(value: Any, bare: type[str]) -> Any:
     if isinstance(value, dict):
         if value.keys() == {BARE} and isinstance(value[BARE], str):
             return bare(value[BARE])
+        if value.keys() == {"="} and isinstance(value["="], dict):  # an object of theirs that may look like a token
+            return {"=": {name: _token(inner, bare) for name, inner in value["="].items()}}
         return {name: _token(inner, bare) for name, inner in value.items()}
     return value
 

@@ -1,0 +1,127 @@
+"""What the engine does with trees and records that are out of the ordinary: odd shapes, shared lists, odd edits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.errors import RecordError
+from hub.mapping import Mapping
+from hub.model import ChildRecord, decode, encode, from_tree, to_tree
+from tests.engine import build, theirs
+
+
+def back(mapping: Mapping, tree: Any) -> Any:
+    """What is written of a tree that is read, after the record was stored."""
+    return mapping.create(decode(encode(mapping.inward(theirs(tree)).record))).tree
+
+
+IDS = """
+[fields]
+"person.shielded" = { theirs = "hidden", as = 'boolean("Y", "N")' }
+[each.ids]
+ours = "person.identifiers[use=current]"
+theirs = "ids[]"
+key = ["value"]
+[each.ids.fields]
+"value" = { theirs = ".", when = "!shielded" }
+"""
+
+
+def test_every_text_of_a_list_is_written_by_a_row_under_a_condition(tmp_path: Path) -> None:
+    tree = {"hidden": "N", "ids": [str(number) for number in range(50)]}
+    assert back(build(IDS, None, tmp_path), tree) == tree
+
+
+@pytest.mark.parametrize("name", ["#bare", "=", "[]"])
+def test_an_object_that_looks_like_one_of_our_marks_comes_back(name: str, tmp_path: Path) -> None:
+    mapping = build('[fields]\n"person.religion" = "faith"', None, tmp_path)
+    for held in ({name: "20"}, {name: {name: "20"}}, {name: {"0": "20"}}):
+        for tree in (held, {"faith": "x", **held}, {"other": held}, {"other": [held, {"more": held}]}):
+            assert back(mapping, tree) == tree
+
+
+JOINED = """
+[each.e]
+ours = "episodes[]"
+theirs = "e[]"
+key = ["closure.date"]
+[each.e.fields]
+"closure.date" = { theirs = "d", as = "date" }
+[each.a]
+in = "e"
+ours = "assessments[]"
+theirs = "/a[]"
+on = { of = "id" }
+key = ["id"]
+[each.a.fields]
+"id" = "id"
+"""
+
+
+@pytest.mark.parametrize("cell", [{"x": "1"}, ["1"]])
+def test_a_cell_that_should_name_a_parent_and_holds_other_fields_parks_its_record(cell: Any, tmp_path: Path) -> None:
+    mapping = build(JOINED, None, tmp_path)
+    with pytest.raises(RecordError) as caught:
+        mapping.inward(theirs({"e": [{"id": "1"}], "a": [{"id": "7", "of": cell}]}))
+    assert str(caught.value).endswith("[each.a] on: a text is expected, the field holds other fields")
+    tree = {"e": [{"id": cell}], "a": [{"id": "7", "of": "1"}]}
+    assert [one.kind for one in mapping.inward(theirs(tree)).findings] == ["no parent"]
+    assert back(mapping, tree) == tree
+
+
+PICKED = """
+[fields]
+"person.identifiers[system=nhs].value" = "id[sys=N].v"
+"person.identifiers[system=nhs].status" = "id[sys=N].s"
+[each.ids]
+ours = "person.identifiers[]"
+theirs = "id[]"
+key = ["system", "value"]
+[each.ids.fields]
+"system" = { theirs = "sys", codes = "sys", bad = "keep" }
+"value" = "v"
+"""
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"sys": "U", "v": "3"}, {"sys": "N", "v": "1", "s": "x", "z": "z"}, {"sys": "N", "v": "2"}],
+        [{"sys": "N", "v": "1"}],
+        [{"sys": "N"}, {"sys": "U", "v": "1"}],
+        ["text", {"sys": "U", "v": "3"}, {"sys": "N", "v": "1"}],
+    ],
+)
+def test_a_group_leaves_the_items_that_rows_pick_from_its_list(items: list[Any], tmp_path: Path) -> None:
+    mapping = build(PICKED, None, tmp_path, {"sys": "theirs,ours\nN,nhs\nU,upn\n"})
+    assert back(mapping, {"id": items}) == {"id": items}
+    read = mapping.inward(theirs({"id": items})).record
+    held = read.person.identifiers if read.person else []  # type: ignore[union-attr]
+    assert sorted(str(one.value) for one in held or ()) == sorted(
+        one["v"] for one in items if isinstance(one, dict) and "v" in one
+    )
+
+
+ECHO = """
+[fields]
+"source.id" = "id"
+[each.r]
+ours = "relationships[role=mother]"
+theirs = "m[]"
+key = ["id"]
+[each.r.fields]
+"id" = "id"
+"""
+
+
+@pytest.mark.parametrize("gone", [{"id": "1"}, {"id": "1", "m": []}])
+def test_an_echo_without_a_list_removes_what_was_sent_of_it_and_nothing_else(gone: Any, tmp_path: Path) -> None:
+    mapping = build(ECHO, None, tmp_path)
+    people = [{"id": "1", "role": "mother"}, {"id": "2", "role": "father"}]
+    known = from_tree({"source": {"link": "ics", "id": "1"}, "relationships": people})
+    assert mapping.create(known).tree == {"id": "1", "m": [{"id": "1"}]}
+    read: ChildRecord = mapping.inward(theirs(gone), known=known).record
+    assert to_tree(read)["relationships"] == people[1:]
