@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 from msgspec import UNSET
@@ -44,13 +44,15 @@ def coded(system: str) -> Codec:
         said, code = texts
         if not code:
             raise ValueError("no code")
+        if "|" in (said or ""):
+            raise ValueError("a system with a bar, which no URI has")
         return code if said == system and "|" not in code else f"{said or ''}|{code}"
 
     def encode(value: str) -> tuple[str | None, str]:
-        said, bar, code = (value or "").rpartition("|")
-        if not code:
+        said, bar, code = (value or "").partition("|")
+        if not (code if bar else said):
             raise ValueError("no code")
-        return (said or None, code) if bar else (system, code)
+        return (said or None, code) if bar else (system, said)
 
     return Codec(f"coded({system!r})", decode, encode, ("text",), cells=2)
 
@@ -78,8 +80,9 @@ def birth_moment() -> Codec:
         found = _MOMENT.fullmatch(moment or "")
         if not day and not found:
             raise ValueError("no date")
-        date_of = read_partial(day or (found[1] if found else ""))
-        return date_of, found[2] if found and found[1] == date_of and _CLOCK.fullmatch(found[2]) else None
+        born, time = _in_england(found) if found else ("", "")
+        date_of = read_partial(day or born)
+        return date_of, time if found and born == date_of and _CLOCK.fullmatch(time) else None
 
     def encode(values: Sequence[Any]) -> tuple[str | None, str | None]:
         day, time = (None if value is UNSET else value for value in values)
@@ -89,6 +92,22 @@ def birth_moment() -> Codec:
         return day, f"{day}T{time}:00{_offset(day, str(time))}" if is_sayable else None
 
     return Codec("birth_moment", decode, encode, ("partial_date", "text"), cells=2, samples=())
+
+
+def _in_england(found: re.Match[str]) -> tuple[str, str]:
+    """Day and time `HH:MM` of a moment on clocks in England; as it is said where that has no offset or is before 1996.
+    """
+    day, time, zone = found[1], found[2], found[5]
+    if zone and "1996" <= day < "9999":
+        try:
+            moment = datetime.fromisoformat(f"{day}T{time}{zone}")
+        except ValueError:
+            return day, ""
+        there = moment.astimezone(timezone(timedelta(hours=1)))
+        if _offset(f"{there:%Y-%m-%d}", f"{there:%H:%M}") != "+01:00":
+            there = moment.astimezone(UTC)
+        return f"{there:%Y-%m-%d}", f"{there:%H:%M}"
+    return day, time
 
 
 def _offset(day: str, time: str) -> str:

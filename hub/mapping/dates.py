@@ -34,15 +34,22 @@ def read_partial(text: str) -> str:
 
 
 def date_codec(form: str = "") -> Codec:
-    """`date`: ISO days; `date("%d/%m/%Y")`: days in another form (strptime's letters)."""
+    """`date`: ISO days; `date("%d/%m/%Y")`: days in another form (strptime's letters).
+
+    Where nothing stands between two parts (`%Y%m%d`) every digit must be there: `2024111` may be one of two days.
+    """
     if not form:
         return Codec("date", read_day, read_day, ("date",))
+    is_run = re.search("%[A-Za-z]%", form) is not None
 
     def decode(text: str) -> str:
         try:
-            return datetime.strptime(text, form).date().isoformat()
+            found = datetime.strptime(text, form).date().isoformat()
         except ValueError:
             raise ValueError("not a day in the row's form") from None
+        if is_run and len(encode(found)) != len(text):
+            raise ValueError("not a day in the row's form")
+        return found
 
     def encode(value: str) -> str:
         return date.fromisoformat(read_day(value)).strftime(form.replace("%Y", f"{int(value[:4]):04d}"))
