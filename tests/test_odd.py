@@ -125,3 +125,73 @@ def test_an_echo_without_a_list_removes_what_was_sent_of_it_and_nothing_else(gon
     assert mapping.create(known).tree == {"id": "1", "m": [{"id": "1"}]}
     read: ChildRecord = mapping.inward(theirs(gone), known=known).record
     assert to_tree(read)["relationships"] == people[1:]
+
+
+COPY = """
+[fields]
+"person.birth.date" = { theirs = "dob", as = "date" }
+"/person.birth.date" = { theirs = "copy", as = "date", way = "out" }
+"""
+
+
+@pytest.mark.parametrize("copy", [{"x": "1"}, ["2020-01-01"], [], {}])
+def test_what_stands_in_the_place_of_a_copy_stays_until_the_record_says_another_value(
+    copy: Any, tmp_path: Path
+) -> None:
+    mapping, tree = build(COPY, None, tmp_path), {"dob": "2020-01-01", "copy": copy}
+    read = mapping.inward(theirs(tree))
+    assert [(one.kind, one.row) for one in read.findings] == [("shape", '[fields] "/person.birth.date"')]
+    assert mapping.create(read.record).tree == tree
+    assert mapping.create(read.record, "other").tree == {"dob": "2020-01-01", "copy": "2020-01-01"}
+    read.record.person.birth.date = "2020-01-02"  # type: ignore[union-attr]
+    assert mapping.create(read.record).tree == {"dob": "2020-01-02", "copy": "2020-01-02"}
+
+
+NONE = """
+[fields]
+"person.religion" = { theirs = "faith", none = ["none"] }
+[each.e]
+ours = "episodes[]"
+theirs = "e[]"
+key = ["id"]
+[each.e.fields]
+"id" = "id"
+"referral.outcomes" = { theirs = "flags", flags = "outcome", words = ["Y", "N"] }
+[each.a]
+in = "e"
+ours = "assessments[]"
+theirs = "a[]"
+key = ["id"]
+[each.a.fields]
+"id" = "id"
+"factors" = { theirs = "f[]", codes = "assessment_factor", none = ["0"] }
+"""
+OUTCOMES = {"outcome": "theirs,ours,way\na,nfa,\nb,strategy_discussion,\nold,nfa,in\n"}
+
+
+def test_there_is_none_comes_back_as_it_was_said(tmp_path: Path) -> None:
+    mapping = build(NONE, None, tmp_path, OUTCOMES)
+    for said in (None, "none"):
+        assert back(mapping, {"faith": said}) == {"faith": said}
+    for listed in (None, ["0"]):
+        tree = {"e": [{"id": "1", "a": [{"id": "2", "f": listed}]}]}
+        assert back(mapping, tree) == tree
+    read = mapping.inward(theirs(tree)).record
+    read.episodes[0].assessments[0].factors = ["1A"]  # type: ignore[union-attr,index]
+    assert mapping.create(read).tree == {"e": [{"id": "1", "a": [{"id": "2", "f": ["1A"]}]}]}
+
+
+def test_a_flag_that_cannot_be_read_makes_its_list_partial(tmp_path: Path) -> None:
+    mapping = build(NONE, None, tmp_path, OUTCOMES)
+    tree = {"e": [{"id": "1", "flags": {"a": "Y", "b": "perhaps", "old": "Y"}}]}
+    read = mapping.inward(theirs(tree)).record
+    assert read.episodes[0].referral.outcomes == ["nfa"]  # type: ignore[union-attr,index]
+    assert read.source.partial == ["episodes[].referral.outcomes"]  # type: ignore[union-attr]
+    assert mapping.create(read).tree == tree
+
+
+def test_an_element_that_is_no_text_makes_a_list_of_texts_partial(tmp_path: Path) -> None:
+    mapping = build(IDS, None, tmp_path)
+    for tree in ({"ids": ["1", {"x": "2"}]}, {"ids": [["1"], "2"]}, {"ids": [None]}):
+        assert mapping.inward(theirs(tree)).record.source.partial == ["person.identifiers"]  # type: ignore[union-attr]
+        assert back(mapping, tree) == tree

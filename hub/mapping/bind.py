@@ -5,7 +5,7 @@ What is refused here is refused at load, naming file and place, before any recor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ class Scope:
     our_steps lead from the parent's item (or the record when ours_rooted) to the list; theirs likewise. match and
     their_match: what its tests ask of an item; made: what they set on one. their_tests: the `=` tests whose cell no row
     reads; settled: all of them, with what finds the texts of each. many: theirs is a list; plain: of texts; shared:
-    other groups or rows take from the same list.
+    other groups or rows take from the same list; picked: the steps by which rows do.
 
     on: cell -> cell of the parent that it names (theirs is the flat side, at its root). on_ours: names of a leaf, group
     around it, path in that group's item (ours is the flat side). own_cells: first names of the cells its rows read.
@@ -62,6 +62,7 @@ class Scope:
     maps_removed: bool = False
     maps_id: bool = False
     shared: bool = False
+    picked: frozenset[str] = frozenset()
     mixed: bool = False
     own_cells: tuple[str, ...] = ()
     on: dict[str, str] = field(default_factory=dict)
@@ -206,7 +207,8 @@ class Plan:
             ours.rivals = [other for other in paths if other is not ours and _more_tests(other, ours)]
         for group in scope.groups:
             same = [one for one in self.root.walk() if one.spec is not None and _same_list(group, one)]
-            group.shared = len(same) > 1 or any(_picks_from(group, row) for row in scope.rows)
+            group.picked = frozenset(_picks(group, scope.rows))
+            group.shared = len(same) > 1 or bool(group.picked)
             group.mixed = group.shared and any(one.spec is not None and one.spec.way == "out" for one in same)
         if scope.spec is None:
             return
@@ -261,12 +263,12 @@ def _same_list(one: Scope, other: Scope) -> bool:
     return bool(one.cell.path.steps) and one.theirs_prefix == other.theirs_prefix and one.many and other.many
 
 
-def _picks_from(group: Scope, row: Row) -> bool:
-    """Whether a row of the parent picks an item of the list that a group takes from."""
-    wanted = group.cell.path.generic
-    paths = [cell.path for way in row.reading for cell in way.theirs if cell.root == group.cell.root]
-    picks = [Path("", "", path.steps[: n + 1]) for path in paths for n, step in enumerate(path.steps) if step.tests]
-    return any(one.generic == wanted for one in picks)
+def _picks(group: Scope, rows: list[Row]) -> Iterator[str]:
+    """The steps by which the parent's rows pick items, to read and to write, from the list that a group takes from."""
+    for cell in (cell for row in rows if row.writing for way in row.reading for cell in way.theirs):
+        for n, (step, _, text) in enumerate(cell.steps if cell.root == group.cell.root else ()):
+            if step.tests and Path("", "", cell.path.steps[: n + 1]).generic == group.cell.path.generic:
+                yield text
 
 
 def _more_tests(other: Ours, ours: Ours) -> bool:

@@ -111,9 +111,14 @@ def _taken(c: Reading, scope: Scope, o: Any, held: Claim) -> list[Any]:
     """The items of a list that are a group's own, read; their places are kept in the claim."""
     kind, match, seen, up = str if scope.plain else dict, scope.their_match, None, getattr(o, "id", "")
     items: list[Any] = []
+    picked = scope.picked
     for n, one in [*held.free.items()]:
-        if not isinstance(one, kind) or (match is not None and not match(one)) or id(one) in c.taken:
-            continue  # of another shape, another group's, or a row's
+        if not isinstance(one, kind):
+            if scope.plain:
+                partial(c, scope.ours_prefix.removesuffix("[]"))
+            continue
+        if (picked and c.taken.get(id(one)) in picked) or (match is not None and not match(one)):
+            continue  # a row's, or another group's
         if seen is None:
             seen = _seen(c, scope, o)
         for test in scope.their_tests:

@@ -95,8 +95,7 @@ def birth_moment() -> Codec:
 
 
 def _in_england(found: re.Match[str]) -> tuple[str, str]:
-    """Day and time `HH:MM` of a moment on clocks in England; as it is said where that has no offset or is before 1996.
-    """
+    """Day and time `HH:MM` of a moment on clocks in England; as it is said without an offset and before 1996."""
     day, time, zone = found[1], found[2], found[5]
     if zone and "1996" <= day < "9999":
         try:

@@ -27,11 +27,15 @@ def set_later(c: Reading, row: Row, o: Any, t: Any) -> None:
     """Take a row's copies out of the tree, to be compared when the record is whole."""
     for way in row.copies:
         cell = way.theirs[0]
-        text = cell.look(t, c.taken) if not cell.root else {}
-        if text.__class__ is not dict and text.__class__ is not list:
-            if text is not MISS:
-                cell.drop(t, c.taken)
-            c.later.append((row, o, way, text))
+        if cell.root:
+            continue
+        text = cell.look(t, c.taken)
+        if text.__class__ is dict or text.__class__ is list:  # it stays until the record says another value
+            c.note("shape", row.place)
+            text = MISS
+        elif text is not MISS:
+            cell.drop(t, c.taken)
+        c.later.append((row, o, way, text))
 
 
 def set_absent(c: Reading, row: Row, o: Any, way: Way) -> None:

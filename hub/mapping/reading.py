@@ -136,7 +136,7 @@ def value_of(c: Reading, way: Way, text: Any) -> Any:
 
 def keep(way: Way, text: Any, value: Any, spell: dict[str, Any]) -> None:
     """Keep the text by its row where writing the value would not give it again."""
-    if (text is None and way.nulls and way.first) or is_canonical(way, text, value):
+    if (text is None and way.nulls and way.first and not way.none) or is_canonical(way, text, value):
         if value is not None:
             way.remember(text, value)
     elif way.writes or not way.shadowed:

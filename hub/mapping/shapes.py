@@ -61,9 +61,9 @@ def encode_texts(way: Way, values: list[Any]) -> tuple[Any, ...] | None:
 def decode_flags(way: Way, flags: Mapping[str, Any]) -> list[str]:
     """The codes of the flags that are up, in the table's order."""
     assert way.bound is not None, "flags have a table"
-    found = [way.bound.read[name] for name, word in flags.items() if word == way.spec.words[0]]
+    found = {way.bound.read[name] for name, word in flags.items() if word == way.spec.words[0]}
     order = {code: n for n, code in enumerate(way.bound.write)}
-    return sorted(found, key=lambda code: order.get(code, len(order)))
+    return sorted(found, key=lambda code: (order.get(code, len(order)), code))
 
 
 def encode_flags(way: Way, codes: list[str]) -> dict[str, str]:
@@ -78,7 +78,7 @@ def means(way: Way, saved: Any) -> list[Any]:
     if way.shape == "flags":
         return [decode_flags(way, {name: unpack(text) for name, text in saved.items()})]
     if way.shape == "list":
-        return [[way.decode(unpack(text)) for text in saved]]
+        return [None if saved is None else [way.decode(unpack(text)) for text in saved]]
     if way.shape == "cells":
         texts = [saved.get(cell.path.text) for cell in way.theirs]
         return decode_cells(way, [None if text in way.absent else text for text in texts])

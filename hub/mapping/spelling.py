@@ -62,7 +62,7 @@ def again(c: Writing, way: Way, values: list[Any], t: dict[str, Any], saved: Any
     elif way.shape == "flags":
         flags = box(first.holder(t, c.taken, make=True), first.name)
         flags.update({name: unpack(text) for name, text in saved.items()})
-    elif way.shape == "list":
+    elif way.shape == "list" and saved is not None:
         _again_list(c, way, t, [unpack(text) for text in saved])
     else:
         first.put(t, c.taken, unpack(saved))

@@ -99,6 +99,8 @@ class _Taking:
         c, way, items = self.c, self.way, self.texts[0]
         if (items is None and way.nulls) or (items.__class__ is list and items and tuple(items) == way.none):
             self.drop()
+            if items is None and (way.none or not way.first):
+                self.spell[way.key] = None
             return None
         if items.__class__ is not list:
             c.bad(way, "shape", "a list is expected")
@@ -136,9 +138,11 @@ class _Taking:
             return MISS
         known = [name for name in flags if name in way.bound.read]
         read = {name: flags[name] for name in known if flags[name] in way.spec.words}
-        for name in known:
-            if name not in read and not _is_absent(way, flags[name]):
-                c.bad(way, "bad value", "a flag holds neither of the row's words")
+        bad = [name for name in known if name not in read and not _is_absent(way, flags[name])]
+        for _ in bad:
+            c.bad(way, "bad value", "a flag holds neither of the row's words")
+        for ours in way.row.ours if bad else ():
+            partial(c, ours.full)
         if not read:
             return MISS
         for name in read:
