@@ -195,3 +195,34 @@ def test_an_element_that_is_no_text_makes_a_list_of_texts_partial(tmp_path: Path
     for tree in ({"ids": ["1", {"x": "2"}]}, {"ids": [["1"], "2"]}, {"ids": [None]}):
         assert mapping.inward(theirs(tree)).record.source.partial == ["person.identifiers"]  # type: ignore[union-attr]
         assert back(mapping, tree) == tree
+
+
+CODED = """
+[each.e]
+ours = "episodes[]"
+theirs = "e[]"
+key = ["id"]
+[each.e.fields]
+"id" = "id"
+[each.cp]
+in = "e"
+ours = "plans[kind=cp]"
+theirs = "o[code.coding[sys=S].code=CP]"
+key = ["period.start"]
+[each.cp.fields]
+"period.start" = { theirs = "d", as = "date" }
+"""
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        [{"sys": "S", "code": "CP"}],
+        [{"sys": "S", "code": ["CP", "x"]}],
+        {"sys": "S", "code": "CP"},
+        [{"sys": "T", "code": "CP"}, {"sys": "S", "code": "CP", "more": "x"}],
+    ],
+)
+def test_what_stands_beside_the_code_that_a_group_asks_for_comes_back(coding: Any, tmp_path: Path) -> None:
+    tree = {"e": [{"id": "1", "o": [{"code": {"coding": coding}, "d": "2020-01-01"}]}]}
+    assert back(build(CODED, None, tmp_path), tree) == tree

@@ -193,7 +193,20 @@ def test_a_quotation_mark_that_is_never_closed_is_named() -> None:
     children, errors, _ = read(child='id,name\n1,Amara\n2,"Noor\n3,Callum\n')
     assert [child.row["id"] for child in children] == ["1"]
     assert reasons(errors) == [
-        "council/child.csv: line 3: a quotation mark is opened and never closed; the row is not read"
+        "council/child.csv: line 3: a quotation mark is opened and never closed; lines 3 to 4 are not read"
+    ]
+
+
+def test_all_lines_that_one_quotation_mark_too_many_takes_are_named() -> None:
+    children, errors, _ = read(child='id,name
+1,"Amara
+2,Noor
+3,"Callum"
+4,Asha
+')
+    assert [child.row["id"] for child in children] == ["4"]
+    assert reasons(errors) == [
+        "council/child.csv: line 2: a quotation mark or a line end stands where none may; lines 2 to 4 are not read"
     ]
 
 

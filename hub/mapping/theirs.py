@@ -169,6 +169,7 @@ def values_at(path: Path, bounds: Bounds) -> Callable[[Any], list[Any]]:
 def tree_take(tree: Any, test: Test) -> None:
     """Take away the text that a `=` test settles, where it stands alone: writing the item sets it again."""
     chain: list[tuple[Any, Any]] = []
+    settled: list[tuple[Any, str]] = []
     at = tree
     *above, last = test.path.steps
     if not above:
@@ -185,15 +186,12 @@ def tree_take(tree: Any, test: Test) -> None:
                 return
             chain.append((at, 0))
             at = at[0]
-            for inner in step.tests:
-                if (
-                    inner.value is not None
-                    and len(inner.path.steps) == 1
-                    and at.get(inner.path.names[0]) == inner.value
-                ):
-                    del at[inner.path.names[0]]
-    if at.__class__ is dict and at.get(last.name) == test.value:
-        del at[last.name]
+            inner = [(one.path.names, one.value) for one in step.tests if one.value is not None]
+            settled += [(at, names[0]) for names, value in inner if len(names) == 1 and at.get(names[0]) == value]
+    if at.__class__ is not dict or at.get(last.name) != test.value:
+        return
+    for holder, name in [*settled, (at, last.name)]:
+        holder.pop(name, None)
     for holder, key in reversed(chain):
         if holder[key]:
             return

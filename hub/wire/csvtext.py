@@ -96,7 +96,8 @@ def _rows(lines: _Lines, label: str) -> Iterator[tuple[int, list[str] | RecordEr
         except csv.Error as error:
             lines.fault, cells = lines.fault or _fault(str(error)), []
         if lines.fault:
-            yield line, RecordError(f"{lines.fault}; the row is not read", file=label, place=f"line {line}")
+            lost = f"lines {line} to {lines.number} are" if lines.number > line else "the row is"
+            yield line, RecordError(f"{lines.fault}; {lost} not read", file=label, place=f"line {line}")
             continue
         if cells is None:
             return
