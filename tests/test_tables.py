@@ -198,12 +198,7 @@ def test_a_quotation_mark_that_is_never_closed_is_named() -> None:
 
 
 def test_all_lines_that_one_quotation_mark_too_many_takes_are_named() -> None:
-    children, errors, _ = read(child='id,name
-1,"Amara
-2,Noor
-3,"Callum"
-4,Asha
-')
+    children, errors, _ = read(child='id,name\n1,"Amara\n2,Noor\n3,"Callum"\n4,Asha\n')
     assert [child.row["id"] for child in children] == ["4"]
     assert reasons(errors) == [
         "council/child.csv: line 2: a quotation mark or a line end stands where none may; lines 2 to 4 are not read"
