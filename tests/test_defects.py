@@ -120,6 +120,9 @@ def test_a_list_aligned_by_position_is_refused(tmp_path: Path) -> None:
         ('"person.religion" = { theirs = "sex", when = "tired" }', "there is no condition 'tired'"),
         ('"person.religion" = { theirs = "sex", absent = ["x"], none = ["x"] }', "both absent and none"),
         ('"person.religion" = { their = "sex" }', "unknown key 'their'"),
+        ('"person.religion" = { theirs = "sex", as = 1 }', "as: a text is expected"),
+        ('"person.religion" = { theirs = "sex", codes = ["sex"] }', "codes: a text is expected"),
+        ('"person.religion" = { theirs = "sex", since = 2.5 }', "since: a text is expected"),
     ],
 )
 def test_a_row_that_cannot_be_is_refused_with_its_place(row: str, words: str, tmp_path: Path) -> None:
@@ -252,12 +255,44 @@ def test_a_row_that_only_reads_is_listed_as_not_written(tmp_path: Path) -> None:
         ('ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]', "key 'id' has no two-way row in the group"),
         ('ours = "episodes[]"\ntheirs = "plans[]"\nkee = ["id"]', "unknown key 'kee'"),
         ('ours = "episodes[]"\ntheirs = "/plans[]"\nkey = ["id"]\non = { a = "b", c = "d" }', "by one cell"),
+        ('ours = "episodes[]"\ntheirs = "/plans[]"\nkey = ["id"]\non = "a"', "a table of texts is expected"),
+        ('ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]\nfields = ["id"]', "a table is expected"),
+        ('ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]\nway = "inn"', 'way must be "in" or "out"'),
+        ('ours = "."\ntheirs = "plans[]"\nkey = ["id"]', "ours names no list of the record"),
     ],
 )
 def test_a_group_that_cannot_be_is_refused_with_its_place(toml: str, words: str, tmp_path: Path) -> None:
     message = refused(f"[each.g]\n{toml}", tmp_path)
     assert words in message
     assert "[each.g]" in message
+
+
+@pytest.mark.parametrize(
+    ("toml", "place", "words"),
+    [
+        ("theirs = 1", "", "theirs: a text is expected"),
+        ("names = 1", "[names]", "a table of texts is expected"),
+        ("[names]\nnhs = 1", "[names]", "a table of texts is expected"),
+        ('defaults = ""', "[defaults]", "a table is expected"),
+        ("fields = []", "[fields]", "a table is expected"),
+        ("each = 1", "[each]", "a table is expected"),
+        ('[codes.sex]\nfold = "no"', '[codes."sex"]', "fold must be true or false"),
+        ("withhold_when = 1", "[[withhold_when]]", "tables are expected: write [[withhold_when]]"),
+        ("[example]\nat = 1", "[[example]]", "tables are expected: write [[example]]"),
+    ],
+)
+def test_a_file_with_something_of_another_kind_is_refused_with_its_place(
+    toml: str, place: str, words: str, tmp_path: Path
+) -> None:
+    message = refused(toml, tmp_path)
+    assert message.startswith(f"base/toy/k.toml: {place}")
+    assert words in message
+
+
+def test_the_year_of_an_edition_needs_no_quotation_marks(tmp_path: Path) -> None:
+    toml = '[fields]\n"person.religion" = { theirs = "a", since = 2025 }'
+    mapping = build(toml, None, tmp_path, editions=("2024", "2025"))
+    assert [len(mapping.plan(edition).root.rows) for edition in ("2024", "2025")] == [0, 1]
 
 
 def test_a_row_that_only_writes_fills_one_cell(tmp_path: Path) -> None:

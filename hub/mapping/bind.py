@@ -180,6 +180,8 @@ class Plan:
         ours = path.parse(spec.ours, self.declaration.names, file=file, place=place)
         scope.ours, scope.ours_rooted = ours, ours.root == "/"
         scope.our_steps = resolve(ours, ChildRecord if scope.ours_rooted else parent.struct, self.bounds, where)
+        if not scope.our_steps:
+            raise DeclarationError("ours names no list of the record", file=file, place=place)
         last = scope.our_steps[-1].field
         if last.shape != "list" or last.part is None:
             raise DeclarationError(f"{spec.ours!r} is no list of items in the record", file=file, place=place)

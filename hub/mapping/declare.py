@@ -133,26 +133,30 @@ def lay(below: Declaration | None, raw: dict[str, Any], adapter: str, path: Path
     file = label(path)
     found = below or Declaration(adapter, path.stem, file)
     found.files = (*found.files, file)
-    found.theirs = raw.get("theirs", found.theirs)
-    found.version = raw.get("version", found.version)
-    found.carries = raw.get("carries", found.carries)
+    for name in ("theirs", "version", "carries"):
+        setattr(found, name, spec.word(raw, name, file, "", getattr(found, name)))
     if found.carries not in ("state", "change", "event"):
         raise DeclarationError("carries must be state, change or event", file=file)
-    found.names.update(raw.get("names", {}))
-    found.absent = spec.texts(raw.get("defaults", {}).get("absent", list(found.absent)), file, "[defaults] absent")
-    for key, value in raw.get("fields", {}).items():
+    found.names.update(spec.below(raw, "names", file, values=str))
+    found.absent = spec.texts(
+        spec.below(raw, "defaults", file).get("absent", list(found.absent)), file, "[defaults] absent"
+    )
+    for key, value in spec.below(raw, "fields", file).items():
         found.rows[key] = spec.row(key, value, file, "[fields]")
-    for name, table in raw.get("each", {}).items():
+    for name, table in spec.below(raw, "each", file).items():
         _lay_group(found, name, table, file)
-    for name, table in raw.get("codes", {}).items():
+    for name, table in spec.below(raw, "codes", file).items():
         spec.known(table, {"fold", "else"}, file, f'[codes."{name}"]')
+        if not isinstance(table.get("fold", False), bool):
+            raise DeclarationError("fold must be true or false", file=file, place=f'[codes."{name}"]')
+        spec.word(table, "else", file, f'[codes."{name}"]')
         found.code_options[name] = {**found.code_options.get(name, {}), **table}
     found.ignore.update(spec.reasons(raw, "ignore", file))
     found.withhold.update(spec.reasons(raw, "withhold", file))
     if below is not None:
         _unmap(found, set(raw.get("withhold", {})), set(raw.get("ignore", {})))
-    found.conditions += [spec.condition(table, file) for table in raw.get("withhold_when", [])]
-    found.examples += [{**example, "file": file} for example in raw.get("example", [])]
+    found.conditions += [spec.condition(table, file) for table in spec.tables(raw, "withhold_when", file)]
+    found.examples += [{**example, "file": file} for example in spec.tables(raw, "example", file)]
     return found
 
 

@@ -115,6 +115,40 @@ def known(table: Any, names: set[str], file: str, place: str) -> None:
             raise DeclarationError(f"unknown key {name!r}; known are: {told}", file=file, place=place)
 
 
+def below(raw: dict[str, Any], name: str, file: str, place: str = "", values: type | None = None) -> dict[str, Any]:
+    """A table within a table, empty when it is not there; DeclarationError for anything else. values: what it holds."""
+    found = raw.get(name, {})
+    if not isinstance(found, dict) or (
+        values is not None and not all(isinstance(one, values) for one in found.values())
+    ):
+        told = "a table is expected" if values is None else "a table of texts is expected"
+        raise DeclarationError(told, file=file, place=place or f"[{name}]")
+    return found
+
+
+def tables(raw: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]:
+    """The tables of a list; DeclarationError for anything else."""
+    found = raw.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise DeclarationError(f"tables are expected: write [[{name}]]", file=file, place=f"[[{name}]]")
+    return found
+
+
+def word(raw: dict[str, Any], name: str, file: str, place: str, default: str = "") -> str:
+    """One text, or a year of an edition; DeclarationError for anything else."""
+    found = raw.get(name, default)
+    if name in ("since", "until") and type(found) is int:
+        return str(found)
+    if not isinstance(found, str):
+        raise DeclarationError(f"{name}: a text is expected", file=file, place=place)
+    return found
+
+
+def _check_way(way: str, file: str, place: str) -> None:
+    if way not in ("", "both", "in", "out"):
+        raise DeclarationError('way must be "in" or "out"', file=file, place=place)
+
+
 def texts(value: Any, file: str, place: str) -> tuple[str, ...]:
     """A text or a list of texts as a tuple; None as an empty one. DeclarationError for anything else."""
     if value is None:
@@ -146,19 +180,19 @@ def condition(table: Any, file: str) -> Condition:
     place = "[[withhold_when]]"
     known(table, _CONDITION, file, place)
     when, ours, unless = (texts(table.get(name), file, place) for name in ("when", "ours", "except"))
-    return Condition(when, ours, unless, str(table.get("reason", "")), file)
+    return Condition(when, ours, unless, word(table, "reason", file, place), file)
 
 
 def group(spec: GroupSpec, table: Any, file: str) -> None:
     """Take what a table of a file says of a group; what it does not mention stays. DeclarationError: unknown keys."""
     place = f"[each.{spec.name}]"
     known(table, _GROUP, file, place)
-    spec.parent = str(table.get("in", spec.parent))
+    spec.parent = word(table, "in", file, place, spec.parent)
     for name in ("ours", "theirs", "way", "since", "until"):
-        if name in table:
-            setattr(spec, name, str(table[name]))
+        setattr(spec, name, word(table, name, file, place, getattr(spec, name)))
+    _check_way(spec.way, file, place)
     if "on" in table:
-        spec.on = dict(table["on"])
+        spec.on = dict(below(table, "on", file, f"{place} on", str))
     if "key" in table:
         spec.key = texts(table["key"], file, place)
     if "list" in table:
@@ -169,7 +203,7 @@ def group(spec: GroupSpec, table: Any, file: str) -> None:
         if not isinstance(table["none"], bool):
             raise DeclarationError("none must be true or false", file=file, place=place)
         spec.none = table["none"]
-    for key, value in table.get("fields", {}).items():
+    for key, value in below(table, "fields", file, f"{place} fields").items():
         spec.rows[key] = row(key, value, file, place)
 
 
@@ -186,13 +220,12 @@ def row(key: str, value: Any, file: str, place: str) -> RowSpec:
 def _way(table: Any, file: str, place: str) -> WaySpec:
     known(table, _WAY, file, place)
     lists = {name: texts(table.get(name), file, place) for name in ("theirs", "words", "none", "absent", "when")}
-    words = {name: table.get(name, "") for name in ("codes", "flags", "way", "since", "until", "bad")}
-    given: dict[str, Any] = {**lists, **words, "codec": table.get("as", "")}
+    words = {name: word(table, name, file, place) for name in ("codes", "flags", "way", "since", "until", "bad")}
+    given: dict[str, Any] = {**lists, **words, "codec": word(table, "as", file, place)}
     spec = WaySpec(**given)
     if not spec.theirs:
         raise DeclarationError("a row needs theirs", file=file, place=place)
-    if spec.way not in ("", "both", "in", "out"):
-        raise DeclarationError('way must be "in" or "out"', file=file, place=place)
+    _check_way(spec.way, file, place)
     if spec.bad not in ("", "park", "keep"):
         raise DeclarationError('bad must be "park" or "keep"', file=file, place=place)
     if sum(map(bool, (spec.codec, spec.codes, spec.flags))) > 1:
@@ -212,11 +245,14 @@ __all__ = [
     "GroupSpec",
     "RowSpec",
     "WaySpec",
+    "below",
     "condition",
     "group",
     "is_reason",
     "known",
     "reasons",
     "row",
+    "tables",
     "texts",
+    "word",
 ]
