@@ -326,6 +326,9 @@ def test_a_condition_that_cannot_be_is_refused(toml: str, words: str, tmp_path: 
         ("theirs,ours,way\nM,M,sideways\n", "line 2: way must be empty, in or out"),
         ("theirs,ours\nM,M,x\n", "line 2: has more cells than the header"),
         ("theirs,ours\nM\xff,M\n", "is not UTF-8"),
+        ('theirs,ours\nM,M\n"F,F\nU,U\n', "line 3: a quotation mark is not closed"),
+        ("theirs,ours,theirs\nM,M,F\n", "the header must be"),
+        ("theirs,ours\nM\n", "line 2: names no code of ours"),
     ],
 )
 def test_a_code_table_that_cannot_be_read_names_file_and_line(table: str, words: str) -> None:

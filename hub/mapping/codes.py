@@ -10,7 +10,7 @@ import csv
 import fnmatch
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -205,17 +205,17 @@ def parse(data: bytes, file: str) -> list[CodeRow]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DeclarationError("is not UTF-8; save it as CSV UTF-8", file=file) from None
-    reader = csv.reader(io.StringIO(text, newline=""))
-    head = [name.strip() for name in next(reader, [])]
+    reader = _lines(text, file)
+    _, first = next(reader, (1, []))
+    head = [name.strip() for name in first]
     theirs = [n for n, name in enumerate(head) if name == "theirs" or name.startswith("theirs.")]
     ours = [n for n, name in enumerate(head) if name == "ours" or name.startswith("ours.")]
     unknown = set(head) - {head[n] for n in theirs + ours} - {"way", "since", "until", "note"}
-    if not theirs or not ours or unknown:
+    if not theirs or not ours or unknown or len(set(head)) < len(head):
         why = "the header must be theirs,ours,way,since,until,note (theirs and ours may be several)"
         raise DeclarationError(why, file=file, place="line 1")
     rows = []
-    for cells in reader:
-        line = reader.line_num
+    for line, cells in reader:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(head):
@@ -225,9 +225,27 @@ def parse(data: bytes, file: str) -> list[CodeRow]:
         way, since, until, note = (named.get(name, "").strip() for name in ("way", "since", "until", "note"))
         if way not in ("", "both", "in", "out"):
             raise DeclarationError("way must be empty, in or out", file=file, place=f"line {line}")
+        if not any(cells[n] for n in ours):
+            raise DeclarationError("names no code of ours", file=file, place=f"line {line}")
         way = "" if way == "both" else way
         rows.append(CodeRow(_key(cells, theirs), _key(cells, ours), way, since, until, note, file, line))
     return rows
+
+
+def _lines(text: str, file: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV, each with the number of its last line."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    start = 1
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            told = "a quotation mark is not closed, or stands where none may"
+            raise DeclarationError(told, file=file, place=f"line {start}") from None
+        if cells is None:
+            return
+        yield reader.line_num, cells
+        start = reader.line_num + 1
 
 
 def _key(cells: list[str], columns: list[int]) -> Key:
