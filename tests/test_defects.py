@@ -115,6 +115,11 @@ def test_a_list_aligned_by_position_is_refused(tmp_path: Path) -> None:
         ('"person.death.date" = { theirs = "sex", codes = "sex" }', "a code table gives texts"),
         ('"episodes[].referral.date" = { theirs = "died", as = "date" }', "only writes"),
         ('"person.sexx" = "sex"', "the record has no 'sexx'"),
+        (
+            '"person.birth.date" = { theirs = "died", as = "date" }\n"person.birth.date, person.birth.accuracy" = '
+            '{ theirs = ["sex", "need"], as = "estimated_date" }',
+            "'person.birth.date' is read by the row \"person.birth.date\" too",
+        ),
         ('"person.religion" = "sax"', "the format has no field 'sax'"),
         ('"person.religion" = { theirs = "sex", as = "reversed" }', "there is no codec 'reversed'"),
         ('"person.religion" = { theirs = "sex", when = "tired" }', "there is no condition 'tired'"),

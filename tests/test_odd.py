@@ -10,6 +10,7 @@ import pytest
 from hub.errors import RecordError
 from hub.mapping import Mapping
 from hub.model import ChildRecord, decode, encode, from_tree, to_tree
+from hub.wire.jsontext import dumps
 from tests.engine import build, theirs
 
 
@@ -226,3 +227,74 @@ key = ["period.start"]
 def test_what_stands_beside_the_code_that_a_group_asks_for_comes_back(coding: Any, tmp_path: Path) -> None:
     tree = {"e": [{"id": "1", "o": [{"code": {"coding": coding}, "d": "2020-01-01"}]}]}
     assert back(build(CODED, None, tmp_path), tree) == tree
+
+
+SHIELDED = """
+[fields]
+"source.id" = "id"
+"person.shielded" = { theirs = "hidden", as = 'boolean("Y", "N")' }
+"person.death.date" = { theirs = "died.on", as = "date" }
+"person.religion" = [{ theirs = "faith" }, { theirs = "old_faith" }]
+"person.identifiers[system=nhs].value" = { theirs = "ids[sys=N].v", bad = "keep" }
+"person.nationality" = "nation"
+[each.telecoms]
+ours = "person.telecoms[]"
+theirs = "phones[]"
+key = ["value"]
+[each.telecoms.fields]
+"value" = "number"
+[[withhold_when]]
+when = "shielded"
+ours = ["person.death.**", "person.religion", "person.identifiers[].value", "person.telecoms[]"]
+reason = "a shielded child is not to be found there"
+"""
+
+
+def test_what_no_row_could_read_of_what_is_withheld_is_not_left_either(tmp_path: Path) -> None:
+    mapping = build(SHIELDED, None, tmp_path)
+    tree = {
+        "id": "1",
+        "hidden": "N",
+        "died": {"on": "yesterday", "where": "x"},
+        "faith": "a",
+        "old_faith": "b",
+        "nation": {"x": "y"},
+        "ids": [{"sys": "N", "v": ["1"]}, {"sys": "M", "v": "2"}, "z"],
+        "phones": [{"number": "1"}, "2"],
+        "more": "m",
+    }
+    assert back(mapping, tree) == tree
+    record = mapping.inward(theirs(tree)).record
+    record.person.shielded = True  # type: ignore[union-attr]
+    assert mapping.create(record).tree == {
+        "id": "1",
+        "hidden": "Y",
+        "died": {"where": "x"},
+        "nation": {"x": "y"},
+        "ids": [{"sys": "N"}, {"sys": "M", "v": "2"}, "z"],
+        "more": "m",
+    }
+    assert back(mapping, tree) == tree, "the record and what was left of it stay as they were"
+
+
+BARE = """
+[fields]
+"source.id" = "id"
+[each.i]
+ours = "involvements[]"
+theirs = "i[]"
+key = ["id"]
+[each.i.fields]
+"id" = "id"
+"professional.full_time" = { theirs = "share", as = "decimal" }
+"""
+
+
+def test_a_number_that_json_cannot_hold_bare_is_unsayable_and_its_record_flows(tmp_path: Path) -> None:
+    mapping = build(BARE, "id text\ni[].id text\ni[].share decimal", tmp_path, bare=True)
+    told = [{"id": "1", "professional": {"full_time": "00.50"}}, {"id": "2", "professional": {"full_time": "-0.5"}}]
+    made = mapping.create(from_tree({"source": {"link": "ics", "id": "1"}, "involvements": told}))
+    assert dumps(made.tree) == b'{"id":"1","i":[{"id":"1"},{"id":"2","share":-0.5}]}'
+    assert made.account == {("unsayable", "involvements[].professional.full_time"): 1}
+    tree = {"id": "1", "i": [{"id": "1", "share": "00.50"}]}
+    assert back(mapping, tree) == tree, "a text in the place of a number comes back to who sent it"

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from hub import adapter as adapters
 from hub.adapter import Adapter, Schema, Theirs
 from hub.errors import DeclarationError, RecordError
-from hub.mapping import account, create, declare, echo, inward, reading, withhold, writing
+from hub.mapping import account, create, declare, echo, forget, inward, reading, withhold, writing
 from hub.mapping.bind import Plan
 from hub.mapping.reading import Finding
 from hub.model import ChildRecord, code_list, from_tree, merge, merge3, to_tree
@@ -108,6 +108,8 @@ class Mapping:
             found = withhold.redact(record, self.rules, c.account, met)
             if any(f"{path}.".startswith(plan.own) for path in met):
                 found.extras = UNSET  # what is left over of an item that is the record's own object is kept there
+            elif found is not record and found.extras is not UNSET and own in found.extras:
+                forget.forget(found, found.extras[own], plan, self.rules)
             c.record = record = found
         return Created(plan.root.write(record, c), c.account, c.findings)
 

@@ -204,6 +204,7 @@ class Plan:
 
     def _finish(self, scope: Scope) -> None:
         """What a scope's rows say of it, once they are there."""
+        self._once(scope)
         paths = [ours for row in scope.rows for ours in row.ours]
         for ours in paths:
             ours.rivals = [other for other in paths if other is not ours and _more_tests(other, ours)]
@@ -230,6 +231,18 @@ class Plan:
         ]
         scope.maps_removed = any(ours.path.text == "removed" and row.writing for row in scope.rows for ours in row.ours)
         self._keys(scope, scope.spec)
+
+    def _once(self, scope: Scope) -> None:
+        """Refuse a leaf that two rows read from different cells: one text would take the place of the other."""
+        seen: dict[str, Row] = {}
+        for row in scope.rows:
+            for ours in row.ours if row.reading else ():
+                other = seen.setdefault(ours.path.text, row)
+                if other.cells.isdisjoint(row.cells):
+                    row.fail(
+                        f'{ours.path.text!r} is read by the row "{other.key}" too, from another field: keep one, write '
+                        "them as alternatives in one row, or let one of them only write"
+                    )
 
     def _keys(self, scope: Scope, spec: GroupSpec) -> None:
         """The paths of a group's key: each has a row both ways, or is settled by `on`."""

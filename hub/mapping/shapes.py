@@ -15,6 +15,7 @@ from hub.adapter import Token
 from hub.mapping.extras import unpack
 from hub.mapping.theirs import MISS
 from hub.mapping.way import BAD, Way
+from hub.wire.jsontext import is_bare
 
 
 def decode_cells(way: Way, texts: list[Any]) -> list[Any]:
@@ -50,6 +51,8 @@ def encode_texts(way: Way, values: list[Any]) -> tuple[Any, ...] | None:
     texts = texts if isinstance(texts, tuple) else (texts,)
     if way.near:
         return tuple([MISS if text is None or text == "" else text for text in texts])
+    if any(token and text and not is_bare(text) for text, token in zip(texts, way.tokens, strict=False)):
+        return None
     return tuple(
         [
             MISS if text is None or text == "" or cell.root else Token(text) if token else text

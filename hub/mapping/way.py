@@ -17,6 +17,7 @@ from hub.mapping.ours import Ours
 from hub.mapping.spec import RowSpec, WaySpec
 from hub.mapping.theirs import MISS, Theirs
 from hub.model import code_list
+from hub.wire.jsontext import is_bare
 
 if TYPE_CHECKING:
     from hub.mapping.bind import Scope
@@ -181,6 +182,8 @@ class Way:
             return MISS
         if text.__class__ is not str or text in self.special or (self.length and len(text) > self.length):
             return MISS
+        if self.tokens[0] and not is_bare(text):
+            return MISS
         return text
 
     @cached_property
@@ -267,6 +270,11 @@ class Row:
                     code = row.ours[n] if isinstance(row.ours, tuple) else row.ours
                     if code and code not in known and ":" not in code:
                         self.fail(f"line {row.line}: {code!r} is not in the national list {listed!r}")
+
+    @property
+    def cells(self) -> set[str]:
+        """The cells that it reads."""
+        return {cell.path.text for way in self.reading for cell in way.theirs}
 
     def parks(self, way: Way) -> bool:
         """Whether a bad value of this row parks its record."""

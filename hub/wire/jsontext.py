@@ -37,6 +37,11 @@ class Token(str):
 TRUE, FALSE = Token("true"), Token("false")
 
 
+def is_bare(text: str) -> bool:
+    """Whether JSON can hold a text bare: a number or a boolean, without zeros before it."""
+    return _BARE.fullmatch(text) is not None
+
+
 class Found(NamedTuple):
     """One record of a file. place: `record 12, line 340`; value: what was there, or why it cannot be read."""
 
@@ -231,7 +236,7 @@ def _refuse_characters(value: Any) -> None:
 
 def _bare(value: Any) -> Any:
     if isinstance(value, str):
-        if not _BARE.fullmatch(value):
+        if not is_bare(value):
             raise RecordError("a bare token is neither a JSON number nor a boolean")
         return msgspec.Raw(str.encode(value))
     raise TypeError(type(value).__name__)
