@@ -264,6 +264,11 @@ def test_a_row_that_only_reads_is_listed_as_not_written(tmp_path: Path) -> None:
         ('ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]\nfields = ["id"]', "a table is expected"),
         ('ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]\nway = "inn"', 'way must be "in" or "out"'),
         ('ours = "."\ntheirs = "plans[]"\nkey = ["id"]', "ours names no list of the record"),
+        (
+            'ours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]\nfields = { id = "no" }\n'
+            '[each.h]\nours = "episodes[]"\ntheirs = "plans[]"\nkey = ["id"]\nfields = { id = "no" }',
+            "writes the same items as [each.g]",
+        ),
     ],
 )
 def test_a_group_that_cannot_be_is_refused_with_its_place(toml: str, words: str, tmp_path: Path) -> None:
@@ -298,6 +303,19 @@ def test_the_year_of_an_edition_needs_no_quotation_marks(tmp_path: Path) -> None
     toml = '[fields]\n"person.religion" = { theirs = "a", since = 2025 }'
     mapping = build(toml, None, tmp_path, editions=("2024", "2025"))
     assert [len(mapping.plan(edition).root.rows) for edition in ("2024", "2025")] == [0, 1]
+
+
+def test_a_key_is_no_list_of_values(tmp_path: Path) -> None:
+    toml = """
+    [each.g]
+    ours = "episodes[]"
+    theirs = "e[]"
+    key = ["referral.outcomes"]
+    [each.g.fields]
+    "referral.outcomes" = { theirs = "o[]", codes = "referral_outcome" }
+    """
+    with pytest.raises(DeclarationError, match=r"\[each.g\]: key 'referral.outcomes' is a list of values"):
+        build(toml, None, tmp_path)
 
 
 def test_a_row_that_only_writes_fills_one_cell(tmp_path: Path) -> None:

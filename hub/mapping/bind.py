@@ -213,6 +213,7 @@ class Plan:
             group.picked = frozenset(_picks(group, scope.rows))
             group.shared = len(same) > 1 or bool(group.picked)
             group.mixed = group.shared and any(one.spec is not None and one.spec.way == "out" for one in same)
+        self._apart(scope)
         if scope.spec is None:
             return
         ways = [way for row in scope.rows for way in row.ways]
@@ -244,6 +245,19 @@ class Plan:
                         "them as alternatives in one row, or let one of them only write"
                     )
 
+    def _apart(self, scope: Scope) -> None:
+        """Refuse two groups that write the same items of ours: the first would write those of the other as its own."""
+        seen: dict[tuple[str, bool], Scope] = {}
+        for group in scope.groups:
+            if group.spec is not None and group.spec.way != "in":
+                other = seen.setdefault((group.our_steps[-1].text, group.ours_rooted), group)
+                if other is not group:
+                    told = (
+                        f"writes the same items as [each.{other.name}], which would take them all: tell them apart by "
+                        'a test (ours = "…[kind=cp]"), or let one of them only read'
+                    )
+                    raise DeclarationError(told, file=group.where[0], place=group.where[1])
+
     def _keys(self, scope: Scope, spec: GroupSpec) -> None:
         """The paths of a group's key: each has a row both ways, or is settled by `on`."""
         by_path = {ours.path.text: (row, ours) for row in scope.rows for ours in row.ours if row.reading}
@@ -251,6 +265,11 @@ class Plan:
         for text in spec.key:
             row, ours = by_path.get(text, (None, None))
             two_way = row is not None and any(way.writes for way in row.reading)
+            if ours is not None and ours.field.shape == "values":
+                file, place = scope.where
+                raise DeclarationError(
+                    f"key {text!r} is a list of values, which tells no items apart", file=file, place=place
+                )
             if row is not None and ours is not None and (two_way or text in spec.on):
                 row.keyed = not scope.plain
                 scope.keys.append(ours)
