@@ -298,3 +298,36 @@ def test_a_number_that_json_cannot_hold_bare_is_unsayable_and_its_record_flows(t
     assert made.account == {("unsayable", "involvements[].professional.full_time"): 1}
     tree = {"id": "1", "i": [{"id": "1", "share": "00.50"}]}
     assert back(mapping, tree) == tree, "a text in the place of a number comes back to who sent it"
+
+
+TESTED = """
+[fields]
+"source.id" = "id"
+"person.identifiers[system=nhs].value" = "ids[sys=N].v"
+[each.home]
+ours = "person.addresses[use=home]"
+theirs = "homes[kind=H]"
+key = ["uprn"]
+[each.home.fields]
+"uprn" = "uprn"
+"postcode" = "code"
+"""
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        '[withhold]\n"person.addresses[].postcode" = "not shared by this council"',
+        '[withhold]\n"person.addresses[use=home].postcode" = "not shared by this council"',
+        '[ignore]\n"homes[].code" = "not kept by this council"',
+    ],
+)
+def test_a_leaf_that_an_overlay_withholds_is_withheld_of_items_under_a_test_too(overlay: str, tmp_path: Path) -> None:
+    tree = {"id": "1", "ids": [{"sys": "N", "v": "1"}], "homes": [{"kind": "H", "uprn": "7", "code": "N1"}]}
+    plain, laid = tmp_path / "plain", tmp_path / "laid"
+    plain.mkdir()
+    laid.mkdir()
+    record = build(TESTED, None, plain).inward(theirs(tree)).record
+    made = build(TESTED, None, laid, overlays={"toy/k.toml": overlay}).create(record, "other")
+    assert made.tree == {**tree, "homes": [{"kind": "H", "uprn": "7"}]}
+    assert made.account == {("withheld", "person.addresses[].postcode"): 1}

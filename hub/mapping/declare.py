@@ -178,14 +178,20 @@ def _lay_group(found: Declaration, name: str, table: Any, file: str) -> None:
 def _unmap(found: Declaration, ours: set[str], theirs: set[str]) -> None:
     """An overlay that withholds a mapped path of ours, or ignores one of theirs, takes its row away.
 
-    The paths are whole ones, from the root: `episodes[].assessments[].start`.
+    The paths are whole ones, from the root: `episodes[].assessments[].start`. One without tests takes away the rows of
+    every item of its lists, whatever these test.
     """
     for rows, our_prefix, their_prefix in _places(found):
         for key, row in list(rows.items()):
             mapped = {whole(our_prefix, path) for path in (key, *row.ours)}
             read_from = {whole(their_prefix, path) for way in row.ways for path in way.theirs}
-            if mapped & ours or read_from & theirs:
+            if (mapped | set(map(_untested, mapped))) & ours or (read_from | set(map(_untested, read_from))) & theirs:
                 del rows[key]
+
+
+def _untested(path: str) -> str:
+    """A path without the tests of its filters."""
+    return re.sub(r"\[[^\]]*\]", "[]", path)
 
 
 def _places(found: Declaration) -> Iterator[tuple[dict[str, RowSpec], str, str]]:
