@@ -10,6 +10,7 @@ from typing import Any
 
 from hub.adapter import Adapter, Schema, Theirs
 from hub.mapping import Mapping, declare
+from hub.model import decode, encode
 
 
 def _head(as_of: str, edition: str) -> dict[str, Any]:
@@ -66,3 +67,8 @@ def build(
 def theirs(tree: Any, edition: str = "1", **head: Any) -> Theirs:
     """One record of kind K with a tree of its own."""
     return Theirs("K", "", copy.deepcopy(tree), {"as_of": "2025-03-31", **head}, edition, "record 1")
+
+
+def back(mapping: Mapping, tree: Any, **flags: Any) -> Any:
+    """What is written of a tree that is read, after the record was stored."""
+    return mapping.create(decode(encode(mapping.inward(theirs(tree)).record)), **flags).tree

@@ -9,20 +9,15 @@ import pytest
 from msgspec import UNSET
 
 from hub.errors import RecordError
-from hub.mapping import Mapping, account, laws
+from hub.mapping import account, laws
 from hub.mapping.withhold import redact
-from hub.model import Caf, CafAction, CafConsent, ChildRecord, Identifier, Person, Source, decode, encode, to_tree
-from tests.engine import build, theirs
+from hub.model import Caf, CafAction, CafConsent, ChildRecord, Identifier, Person, Source, to_tree
+from tests.engine import back, build, theirs
 
 
 def person(record: ChildRecord) -> Any:
     """The record's person, whatever it holds."""
     return record.person
-
-
-def back(mapping: Mapping, tree: Any, **flags: Any) -> Any:
-    """What is written of a tree that is read, after the record was stored."""
-    return mapping.create(decode(encode(mapping.inward(theirs(tree)).record)), **flags).tree
 
 
 # Conditions

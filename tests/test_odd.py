@@ -8,16 +8,9 @@ from typing import Any
 import pytest
 
 from hub.errors import RecordError
-from hub.mapping import Mapping
-from hub.model import ChildRecord, decode, encode, from_tree, to_tree
+from hub.model import ChildRecord, from_tree, to_tree
 from hub.wire.jsontext import dumps
-from tests.engine import build, theirs
-
-
-def back(mapping: Mapping, tree: Any) -> Any:
-    """What is written of a tree that is read, after the record was stored."""
-    return mapping.create(decode(encode(mapping.inward(theirs(tree)).record))).tree
-
+from tests.engine import back, build, theirs
 
 IDS = """
 [fields]
