@@ -190,6 +190,18 @@ def test_a_column_that_a_table_lacks_is_named(processes: int, samples: Path, tmp
     assert report.as_dict()["missing"] == report.missing
 
 
+@pytest.mark.parametrize(
+    "rest", ['"x"', '["x"]', '{"[]":5}', '{"CINdetails":{"[]":{"x":1}}}', '{"CINdetails":{"[]":{"-1":1}}}']
+)
+def test_extras_that_the_hub_never_writes_refuse_their_record_by_name(rest: str, tmp_path: Path) -> None:
+    line = f'{{"source":{{"link":"a","id":"1"}},"extras":{{"cin_census":{{"rest":{rest}}}}}}}'
+    report = translate(Document.of("in.jsonl", line.encode()), "canonical", "cin_census", tmp_path / "out.xml")
+    (refused,) = report.as_dict()["refusals"]
+    assert refused["place"] == "line 1"
+    assert "extras" in refused["reason"] + refused["row"]
+    assert "fault of the hub" not in refused["reason"]
+
+
 def test_nothing_is_written_when_no_record_is_good(tmp_path: Path) -> None:
     report = translate(Document.of("empty.xml", b""), "cin_census", "canonical", tmp_path / "x.jsonl")
     assert report.stopped is not None

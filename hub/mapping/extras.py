@@ -7,9 +7,11 @@ within another: `{"=": {"=": "20"}}`.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from hub.adapter import Token
+from hub.errors import RecordError
 from hub.model import BARE
 
 _PLAIN = frozenset([str, type(None)])
@@ -54,7 +56,7 @@ def grow(value: Any, places: dict[int, tuple[list[Any], list[int | None]]]) -> A
                 inner = value["="]
                 return {k: grow(v, places) for k, v in inner.items()} if inner.__class__ is dict else Token(inner)
             if "[]" in value:
-                held = sorted((int(n), one) for n, one in value["[]"].items())
+                held = _held(value["[]"])
                 items = [grow(one, places) for _, one in held]
                 places[id(items)] = (items, [n for n, _ in held])
                 return items
@@ -62,6 +64,13 @@ def grow(value: Any, places: dict[int, tuple[list[Any], list[int | None]]]) -> A
     if value.__class__ is list:
         return [grow(one, places) for one in value]
     return value
+
+
+def _held(holes: Any) -> list[tuple[int, Any]]:
+    """What is left of a list, with the place of each; RecordError for anything that is no such thing."""
+    if holes.__class__ is not dict or not all(n.isdecimal() for n in holes):
+        raise RecordError("a list with places that are none, which the hub never writes", row="extras")
+    return sorted(((int(n), one) for n, one in holes.items()), key=itemgetter(0))
 
 
 def arrange(items: list[Any], places: list[int | None]) -> None:

@@ -51,7 +51,7 @@ class Extra(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     spell: the text as it was read, by row, where writing the value would not give it again. place: index in their list.
     """
 
-    rest: Any = None
+    rest: dict[str, Any] | None = None
     spell: dict[str, Any] | None = None
     place: int | None = None
 
