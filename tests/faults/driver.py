@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -45,14 +45,14 @@ PATIENCE = 60.0
 
 @dataclass
 class _Worker:
-    """One place for a worker process. at: `STEP:N:ACT`, where it is to die or stop. halted: which process stopped."""
+    """One place for a worker. at: `STEP:N:ACT`, where it is to die or stop. halted: which of its processes stopped."""
 
     name: str
     process: Born | None = None
     at: str = ""
     since: float = 0.0
     stopped: float = 0.0
-    halted: int = 0
+    halted: set[int] = field(default_factory=set)
     up: bool = False
 
     @property
@@ -186,6 +186,7 @@ class Driver:
                 if len(self.report.notes) > 10:
                     raise RuntimeError(str(self.report))
             worker.process = None
+            self._go_on(worker)  # a half that stands still would keep the store to itself
         elif worker.stopped:
             if monotonic() - worker.stopped > self.plan.lease * 1.4:
                 self._wake(worker)
@@ -199,8 +200,13 @@ class Driver:
         """Let it go on."""
         assert worker.process
         self._trouble(worker.process.pid, time.time() - self.plan.lease * 2)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(worker.halted, signal.SIGCONT)
+        self._go_on(worker)
+
+    @staticmethod
+    def _go_on(worker: _Worker) -> None:
+        while worker.halted:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.halted.pop(), signal.SIGCONT)
 
     def _start(self, worker: _Worker, *more: str) -> None:
         arguments = [str(self.scene.home), "--lease", str(self.plan.lease), *more]
@@ -273,7 +279,11 @@ class Driver:
                 self.report.hits[f"{who}pause"] += 1
                 self.report.hits[f"{who}pause at {event['step']}"] += 1
                 for worker in mine:
-                    worker.stopped, worker.halted = monotonic(), event["worker"]
+                    worker.stopped = monotonic()
+                    worker.halted.add(event["worker"])
+                if not who and not mine:  # its other half has died since
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(event["worker"], signal.SIGCONT)
             else:
                 self.report.hits[f"{who}{'killed' if who else 'kill'} at {event['step']}"] += 1
             if not who:
