@@ -124,6 +124,15 @@ def test_two_sources_and_two_processes_never_create_a_child_twice(
     assert all(number not in asked.path + str(asked.headers) for asked in web.got for number in NUMBERS)
 
 
+def served(folder: Path, homes: list[Home], url: str, send: str) -> Home:
+    """A hub that sends what it finds in `in` to one service."""
+    told = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0') + link(
+        "service", "tests.lists", f'kind = "http", url = "{url}", send = "{send}"'
+    )
+    homes.append(Home(folder, told + '[[routes]]\nfrom = "ics"\nto = ["service"]\n'))
+    return homes[-1]
+
+
 def test_one_bad_record_of_a_list_is_parked_alone(tmp_path: Path, homes: list[Home]) -> None:
     taken: list[str] = []
 
@@ -135,11 +144,7 @@ def test_one_bad_record_of_a_list_is_parked_alone(tmp_path: Path, homes: list[Ho
         return Told(200)
 
     web = Web(tell)
-    told = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0') + link(
-        "service", "tests.lists", f'kind = "http", url = "{web.url}", send = "post"'
-    )
-    home = Home(tmp_path, told + '[[routes]]\nfrom = "ics"\nto = ["service"]\n')
-    homes.append(home)
+    home = served(tmp_path, homes, web.url, "post")
     given = [f"Name{n}" for n in range(8)]
     drop(
         home,
@@ -169,11 +174,7 @@ def test_one_record_that_a_server_forbids_does_not_keep_the_others(tmp_path: Pat
         return Told(201)
 
     web = Web(tell)
-    told = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0') + link(
-        "service", "tests.lists", f'kind = "http", url = "{web.url}/{{key}}", send = "put"'
-    )
-    home = Home(tmp_path, told + '[[routes]]\nfrom = "ics"\nto = ["service"]\n')
-    homes.append(home)
+    home = served(tmp_path, homes, web.url + "/{key}", "put")
     drop(home, "in", [child("a", number, name) for number, name in zip(NUMBERS, ["Bad", *"BCDEFGH"], strict=False)])
     home.start()
     until(lambda: len(taken) == 7, 40)
@@ -208,11 +209,7 @@ def test_a_receiver_that_knows_keys_takes_each_of_a_list_once(tmp_path: Path, ho
         return Told(200)
 
     web = Web(tell)
-    told = link("ics", "canonical", 'kind = "folder", in = "in", settle = 0') + link(
-        "service", "tests.lists", f'kind = "http", url = "{web.url}", send = "post"'
-    )
-    home = Home(tmp_path, told + '[[routes]]\nfrom = "ics"\nto = ["service"]\n')
-    homes.append(home)
+    home = served(tmp_path, homes, web.url, "post")
     given = [*(f"Name{n}" for n in range(5)), "Bad", *(f"Name{n}" for n in range(5, 8))]
     drop(home, "in", [child("a", number, name) for number, name in zip(NUMBERS, given, strict=False)])
     home.start()

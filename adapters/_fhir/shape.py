@@ -4,8 +4,8 @@ Read: the first of a list that is one thing for us stands as an object, the othe
 is the first given name and `middle` the others; address lines whose parts are said by the ISO 21090 extensions become
 `number`, `street` and so on; a required element that only repeats what follows from the others (`status`, `intent`), or
 says that it is unknown, is left out; `unverified` is what an NHS number says of not being verified in words or a code
-system that none knows; `hl7` are the authority and type of which the hub made a
-system; `pending` is a visit that is planned, or a request that is a draft. `_fhir.form` puts all of it back.
+system that none knows; `hl7` are the authority and type of which the hub made a system; `pending` is a visit that is
+planned, or a request that is a draft. `_fhir.form` puts all of it back.
 """
 
 from __future__ import annotations
