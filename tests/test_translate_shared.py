@@ -17,9 +17,10 @@ import pytest
 
 from hub import adapter as adapters
 from hub.adapter import Theirs
+from hub.errors import RecordError
 from hub.translate import Report, sharing, translate
 from hub.translate.sharing import Sharing
-from hub.wire import Document, stretch
+from hub.wire import Document, stretch, xml
 from tests.benchmarks import sample
 
 CHILDREN, LARGE = 160, 1 << 17
@@ -30,6 +31,7 @@ TARGETS = [name for name in adapters.shipped() if adapters.find(name).blank is N
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is shared is smaller here than it is worth while."""
     monkeypatch.setattr(sharing, "LARGE", LARGE)
+    monkeypatch.setattr(xml, "AT_ONCE", LARGE)
     monkeypatch.setattr(sharing, "_MOST", 25)
     monkeypatch.setattr(stretch, "_SIZE", 1 << 15)
 
@@ -115,11 +117,13 @@ SPOILT: dict[str, tuple[Callable[[str], str], bool]] = {
     "an instruction": (lambda w: spoilt(w, 110, "</Child>", "</Child><?odd </Child>?>"), False),
     "CDATA": (lambda w: spoilt(w, 110, "MADE00000110", "<![CDATA[</Child>]]>"), False),
     "a stranger between": (lambda w: spoilt(w, 110, "</Child>", "</Child><Odd>1</Odd>"), False),
+    "text before the first": (lambda w: spoilt(w, 0, "<Child>", "odd<Child>"), False),
+    "text behind the last": (lambda w: w.replace("</Child>\n  </Children>", "</Child>odd</Children>"), False),
     "text between": (lambda w: spoilt(w, 110, "</Child>", "</Child>odd"), False),
     "a record within": (lambda w: spoilt(w, 110, "<UPN", "<Child><A>1</A></Child><UPN"), False),
-    "an attribute": (lambda w: spoilt(w, 110, "<Child>", '<Child odd="1">'), False),
+    "an attribute": (lambda w: spoilt(w, 110, "<Child>", '<Child odd="1">'), True),
     "an attribute within": (lambda w: spoilt(w, 110, "<LAchildID>", '<LAchildID odd="1">'), True),
-    "an empty record": (lambda w: spoilt(w, 110, "<Child>", "<Child></Child>\n<Child>"), False),
+    "an empty record": (lambda w: spoilt(w, 110, "<Child>", "<Child></Child>\n<Child>"), True),
     "an empty element for a record": (lambda w: spoilt(w, 110, "<Child>", "<Child/>\n<Child>"), False),
     "Children that end and begin": (lambda w: spoilt(w, 110, "</Child>", "</Child></Children><Children>"), True),
     "a second Header": (lambda w: spoilt(w, 110, "</Child>", "</Child><Header><Year>1</Year></Header>"), False),
@@ -200,6 +204,29 @@ def test_lines_beyond_those_that_the_parser_counts_are_the_same(
     assert cut_whole == [True]
     (cause,) = report.as_dict()["refusals"]
     assert int(cause["places"][-1].rpartition(" ")[2]) > 100_000
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_by_and_by_at_once_and_in_stretches_the_same_is_read(
+    what: str, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = Document.of("in.xml", SPOILT[what][0](whole).encode())
+
+    def read() -> tuple[list[str], str]:
+        found = []
+        try:
+            for one in adapters.find("cin_census").read(document):
+                found.append(str(one) if isinstance(one, RecordError) else one.place + json.dumps(one.tree))
+        except RecordError as error:
+            return found, str(error)
+        return found, ""
+
+    in_stretches = read()
+    monkeypatch.setattr(xml, "AT_ONCE", 1 << 30)
+    at_once = read()
+    monkeypatch.setattr(xml, "AT_ONCE", 0)
+    monkeypatch.setattr(xml, "stretches", lambda document, wanted: iter(()))
+    assert at_once == in_stretches == read()
 
 
 def test_strict_and_an_edition_are_the_same(whole: str, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ class Codec:
     cells and values: how many it takes and gives; with more than one of either, decode and encode work on tuples.
     flag(value): a finding's word when the value is kept but doubtful (`check digit`). narrows: encode may lose some of
     the value. one_way: it only writes (computed columns). memo: decoding the same text gives the same value, and few
-    enough texts come that they are kept. words: every text it reads, where these are few; samples: values for tests.
+    enough texts come that they are kept. near: texts that may well come after that one, each the text of itself.
+    words: every text it reads, where these are few; samples: values for tests.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Codec:
     narrows: bool = False
     one_way: bool = False
     memo: bool = True
+    near: Callable[[str], list[str]] | None = None
     words: tuple[str, ...] = field(default=())
     samples: tuple[Any, ...] = field(default=())
 

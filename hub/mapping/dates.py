@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from hub.errors import DeclarationError
@@ -24,6 +25,15 @@ def read_day(text: str) -> str:
     return text
 
 
+def _year(day: str) -> list[str]:
+    """All days of the year of a day."""
+    return [day[:5] + one for one in (_LEAP if isleap(int(day[:4])) else _COMMON)]
+
+
+_LEAP = [(date(2000, 1, 1) + timedelta(days=n)).isoformat()[5:] for n in range(366)]
+_COMMON = [one for one in _LEAP if one != "02-29"]
+
+
 def read_partial(text: str) -> str:
     """A day, a month `YYYY-MM` or a year as it is; ValueError for anything else."""
     if len(text) == 10:
@@ -39,7 +49,7 @@ def date_codec(form: str = "") -> Codec:
     Where nothing stands between two parts (`%Y%m%d`) every digit must be there: `2024111` may be one of two days.
     """
     if not form:
-        return Codec("date", read_day, read_day, ("date",))
+        return Codec("date", read_day, read_day, ("date",), near=_year)
     is_run = re.search("%[A-Za-z]%", form) is not None
 
     def decode(text: str) -> str:

@@ -161,12 +161,17 @@ class Way:
         are tuples."""
         if self.codec.memo and len(self.memo) < _MEMO_MOST:
             self.memo[text] = value
+            if self.codec.near is not None:
+                self.memo.update((one, one) for one in self.codec.near(text) if one not in self.special)
 
     def remember_said(self, value: Any, said: Any) -> None:
         """Keep a value with what its cell holds for the fast way of writing, as long as there is room. Of several the
         values, or what the cells hold (MISS for nothing), are a tuple."""
         if self.codec.memo and len(self.unmemo) < _MEMO_MOST and "memo" in (self.fast, self.fast_cells):
             self.unmemo[value] = said
+            if self.codec.near is not None:
+                near = (one for one in self.codec.near(value) if one not in self.special)
+                self.unmemo.update((one, self.said(one)) for one in near)
 
     def said(self, text: Any) -> Any:
         """A text as its cell holds it: a Token where the format has it bare."""

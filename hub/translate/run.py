@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +107,10 @@ class Run:
     def _write(self, kind: str, record: ChildRecord) -> tuple[AnyMapping, Created, bytes]:
         target = writer(self.outward, record, kind if self.target is self.source else "")
         if self.target.ours:
-            with suppress(Exception):  # what no JSON may hold is found again below, and named
+            try:
                 return target, Created({}, {}, []), encode(record) + b"\n"
+            except Exception:  # what no JSON may hold is found again below, and named
+                pass
         return target, target.create(record, edition=self.edition, strict=self.strict), b""
 
     def _once(self, record: ChildRecord, mapping: AnyMapping) -> None:
@@ -118,15 +118,15 @@ class Run:
         source = record.source
         if mapping.carries != "state" or not source or not isinstance(source.id, str):
             return
-        name = f"{source.link}\x1f{source.id}".encode("utf-8", "surrogatepass")
-        number = int.from_bytes(blake2b(name, digest_size=8).digest())
+        number = hash(f"{source.link}\x1f{source.id}")
         if number in self.seen:
             raise RecordError("a record of the same id came before in this document", row="source.id")
         self.seen.add(number)
 
     def _say(self, report: Report, mapping: AnyMapping, read: Inward, made: Created, place: str) -> None:
-        report.note("reading", read.findings, place)
-        report.note("writing", made.findings, place)
+        if read.findings or made.findings:
+            report.note("reading", read.findings, place)
+            report.note("writing", made.findings, place)
         report.count(read.record, made.account)
         if read.kept and isinstance(mapping, Mapping):
             for path in account.drift(mapping, read.record, self.source.name):

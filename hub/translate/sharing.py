@@ -138,13 +138,10 @@ class Sharing:
 
 
 def _plain(found: Iterator[Theirs | RecordError], ids: set[int]) -> Iterator[Theirs]:
-    """Records and, added to `ids`, numbers of their ids; raises what cannot be read, and an error for an empty element,
-    of which libxml2 knows the line by what stands beside it."""
+    """Records and, added to `ids`, numbers of their ids; raises what cannot be read."""
     for one in found:
         if isinstance(one, RecordError):
             raise one
-        if not one.tree:
-            raise RecordError("an empty record", place=one.place)
         if one.id:
             ids.add(hash(one.id))
         yield one

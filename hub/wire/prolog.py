@@ -45,6 +45,11 @@ def utf8(stream: BinaryIO, root: str, label: str) -> Iterator[bytes]:
         raise RecordError(reason, file=label, place="line 1")
 
 
+def start_of_root(data: bytes) -> int:
+    """Where the tag of the root element starts, in a document whose prolog is harmless."""
+    return _MISC.match(data).end()  # type: ignore[union-attr]
+
+
 def root(stream: BinaryIO, label: str) -> str:
     """The local name of the root element as far as the first bytes show it, else ""; nothing is judged here."""
     encoding, start = _encoding(stream.read(_CHUNK), label)
@@ -56,8 +61,12 @@ def root(stream: BinaryIO, label: str) -> str:
 def _decoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """Chunks of any encoding in UTF-8, with MARK in the place of bytes that are not in that encoding."""
     decoder = codecs.getincrementaldecoder(encoding)(_MARKING)
+    contains_ascii = not encoding.startswith("utf-16")
     for chunk in chunks:
-        yield decoder.decode(chunk).encode()
+        if contains_ascii and chunk.isascii() and not decoder.getstate()[0]:
+            yield chunk  # the same in all of them
+        else:
+            yield decoder.decode(chunk).encode()
     yield decoder.decode(b"", True).encode()
 
 

@@ -23,8 +23,8 @@ _MOST = 1 << 20
 """Most bytes without the end of a record."""
 _MARGIN = 4096
 """Most bytes between two records."""
-COUNTED = 65_535
-"""Lines as far as libxml2 counts them for an element; beyond, it gives the line of a text, however far."""
+_HIGHEST = 4096
+"""Most lines above the first record."""
 
 _DECLARATION = re.compile(rb"<\?xml\s[^>]*\?>")
 _LAYOUT = LAYOUT.encode()
@@ -47,13 +47,15 @@ class Stretch(NamedTuple):
     records: int
     last: bool
 
+    @property
+    def lines(self) -> int:
+        """How many lines further its records stand in the whole document than in the stretch."""
+        return self.line - 1 - self.above.count(b"\n")
+
     def document(self) -> Document:
-        """The stretch as a document. Its elements stand in the lines where they stand in the whole one, as far as
-        libxml2 counts them; what is to be added beyond is the document's `lines`."""
-        line = min(self.line, COUNTED + 1)
-        start = b"\n" * (line - 1 - self.above.count(b"\n")) + self.above
-        found = Document.of(self.name, {"": start + self.data + self.below})
-        found.before, found.lines = self.before, self.line - line
+        """The stretch as a document of its own, which knows where in the whole one it stands."""
+        found = Document.of(self.name, {"": self.above + self.data + self.below})
+        found.before, found.lines = self.before, self.lines
         return found
 
 
@@ -115,7 +117,10 @@ class _Cutter:
         return made
 
     def _count(self, data: bytes) -> int | None:
-        """How many records the data holds; None unless it begins with one and no more than its form is to be seen."""
+        """How many records end in the data; None unless it begins with one and no more than its form is to be seen.
+
+        One that holds another, or ends in a tag of another form, shows when the stretch is read: the count is wrong.
+        """
         counts = [data.count(tag) for tag in self._ends]
         is_plain = not (
             (b"!" in data and b"<!" in data)
@@ -123,14 +128,13 @@ class _Cutter:
             or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n"))
             or (not data.isascii() and _MARK in data)
             or any(tag in data for tag in self._others)
-            or [data.count(tag) for tag in self._starts] != counts
             or (data and not data[:_MARGIN].lstrip(_LAYOUT).startswith(self._starts))
         )
         return sum(counts) if is_plain else None
 
     def _below(self, above: bytes) -> bytes | None:
         """The tags that close what stands open at the end of the first bytes; None if that is not what it should be."""
-        if b"<!" in above or above.count(b"<?") > 1 or _MARK in above or above.count(b"\n") > COUNTED:
+        if b"<!" in above or above.count(b"<?") > 1 or _MARK in above or above.count(b"\n") > _HIGHEST:
             return None
         parser: Any = etree.XMLPullParser(("start", "end"), encoding="utf-8", resolve_entities=False, no_network=True)
         opened: list[Any] = []
@@ -149,4 +153,4 @@ class _Cutter:
         return b"".join(f"</{name.rpartition('}')[2]}>".encode() for name in [*names][::-1])
 
 
-__all__ = ["COUNTED", "Stretch", "stretches"]
+__all__ = ["Stretch", "stretches"]

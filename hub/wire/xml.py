@@ -11,15 +11,16 @@ record that has none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from contextlib import suppress
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from lxml import etree
 
 from hub.errors import RecordError
 from hub.wire.document import Document
-from hub.wire.prolog import LAYOUT, MARK, utf8
-from hub.wire.stretch import COUNTED, Stretch, stretches
+from hub.wire.prolog import LAYOUT, MARK, start_of_root, utf8
+from hub.wire.stretch import Stretch, stretches
 from hub.wire.xmlout import Plan, Tree, element, normal, start
 
 __all__ = [
@@ -29,7 +30,14 @@ __all__ = [
 
 MAX_RECORD = 16 << 20
 """Most bytes from the end of one record to the end of the next."""
+AT_ONCE = 1 << 19
+"""Most bytes of a document that is parsed as a whole, which takes two thirds of the time; larger ones by and by."""
 
+_PARSER: dict[str, Any] = {
+    "encoding": "utf-8", "resolve_entities": False, "no_network": True, "load_dtd": False, "dtd_validation": False,
+    "huge_tree": False, "remove_comments": True, "remove_pis": True, "remove_blank_text": True, "recover": False,
+    "collect_ids": False,
+}  # fmt: skip
 _BLANK = frozenset([None, "", *("\n" + " " * n for n in range(80)), *("\n" + "\t" * n for n in range(20))])
 _MARK = MARK.encode()
 _UNDECODED = "bytes that are not in the encoding the file declares (UTF-8 if none)"
@@ -52,7 +60,7 @@ _CAUSES = {
 class Record(NamedTuple):
     """An element that was asked for: its path (`Message/Header`), the line it starts on, its tree.
 
-    line: beyond 65,535 that of its first text, as libxml2 keeps it. namespace: the root's, "" for none.
+    line: beyond 65,535 it may be that of its first text, as libxml2 keeps it. namespace: the root's, "" for none.
     """
 
     path: str
@@ -71,8 +79,8 @@ class Found(NamedTuple):
 
 
 T = TypeVar("T")
-_Build = Callable[[str, Any, str, bool], T | RecordError]
-"""Of a path, an element, the root's namespace, and whether the element is known to have no attributes."""
+_Build = Callable[[str, Any, int, str, bool], T]
+"""Of a path, an element, its line, the root's namespace, and whether the element is known to have no attributes."""
 
 
 def plan(paths: Iterable[str]) -> Plan:
@@ -104,50 +112,127 @@ def records(document: Document, wanted: Mapping[str, Plan], part: str = "") -> I
     plans: dict[str, Plan] = dict(wanted)
     qualified = ""
 
-    def build(path: str, element: Any, namespace: str, plain: bool) -> Record | RecordError:
+    def build(path: str, element: Any, line: int, namespace: str, plain: bool) -> Record | RecordError:
         nonlocal plans, qualified
         prefix = f"{{{namespace}}}" if namespace and element.tag[0] == "{" else ""  # else only the root is qualified
         if prefix != qualified:
             plans, qualified = {key: _qualify(given, prefix) for key, given in wanted.items()}, prefix
         try:
-            tree = (_fast if plain else _whole)(element, plans[path], prefix)
+            return Record(path, line, (_fast if plain else _whole)(element, plans[path], prefix), namespace)
         except RecordError as error:
-            return RecordError(error.reason, file=label, place=f"line {element.sourceline}")
-        line = element.sourceline
-        return Record(path, line + document.lines if line > COUNTED else line, tree, namespace)
+            return RecordError(error.reason, file=label, place=f"line {line}")
 
-    return _pull(document, wanted, part, build)
+    paths = _paths(wanted)
+    if document.size <= AT_ONCE:
+        return _read(document, paths, part, build)
+    return _in_stretches(document, paths, part, build)
 
 
 def elements(document: Document, wanted: Iterable[str], part: str = "") -> Iterator[Found | RecordError]:
     """As `records`, but elements of lxml, for validation. Take what is needed before asking for the next."""
 
-    def build(path: str, element: Any, namespace: str, plain: bool) -> Found:
-        return Found(path, element.sourceline, element, namespace)
+    def build(path: str, element: Any, line: int, namespace: str, plain: bool) -> Found:
+        return Found(path, line, element, namespace)
 
-    return _pull(document, wanted, part, build)
+    return _read(document, _paths(wanted), part, build)
 
 
-def _pull(document: Document, wanted: Iterable[str], part: str, build: _Build[T]) -> Iterator[T | RecordError]:
-    paths = {path: tuple(path.split("/")) for path in wanted}
-    root = next(iter(paths.values()))[0]
-    label = document.label(part)
+_Paths = Mapping[tuple[str, ...], str]
+"""The paths asked for, by their steps."""
+
+
+def _paths(wanted: Iterable[str]) -> _Paths:
+    return {tuple(path.split("/")): path for path in wanted}
+
+
+def _read(document: Document, paths: _Paths, part: str, build: _Build[T]) -> Iterator[T | RecordError]:
+    root, label, small = next(iter(paths))[0], document.label(part), None
+    if document.size <= AT_ONCE:
+        with suppress(RecordError), document.open(part) as stream:
+            small = _Small.parse(b"".join(utf8(stream, root, label)), paths)
+    if small is not None:
+        yield from small.build(build, document.lines)
+        return
     with document.open(part) as stream:
-        chunks = utf8(stream, root, label)
-        parser = etree.XMLPullParser(
-            ("end",), tag=sorted({f"{{*}}{steps[-1]}" for steps in paths.values()}), encoding="utf-8",
-            resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-            remove_comments=True, remove_pis=True, remove_blank_text=True, recover=False,
-        )  # fmt: skip
-        yield from _Pull(parser, paths, label).run(chunks, build)
+        tags = sorted({f"{{*}}{steps[-1]}" for steps in paths})
+        parser = etree.XMLPullParser(("end",), tag=tags, **_PARSER)
+        yield from _Pull(parser, paths, label, document.lines).run(utf8(stream, root, label), build)
+
+
+def _in_stretches(document: Document, paths: _Paths, part: str, build: _Build[T]) -> Iterator[T | RecordError]:
+    """A large document: a stretch at a time as far as there are any, and then as usual, from where they end."""
+    depth, given = max(map(len, paths)), 0
+    deepest = {path for steps, path in paths.items() if len(steps) == depth}
+    for one in () if part else stretches(document, paths.values()):
+        small = _Small.parse(one.above + one.data + one.below, paths)
+        if small is None or sum(path in deepest for path, _ in small.found) != one.records:
+            break
+        if given:  # what stands above the records was given with the first
+            small.found = small.found[-one.records :]
+        given += len(small.found)
+        yield from small.build(build, one.lines)
+        if one.last:
+            return
+    yield from islice(_read(document, paths, part, build), given, None)
+
+
+class _Small:
+    """A small document that is well-formed and has nothing but records and layout: what to say of others `_Pull` knows.
+
+    found: the records with their paths. plain: whether they are known to have no attributes.
+    """
+
+    def __init__(self, found: list[tuple[str, Any]], namespace: str, plain: bool) -> None:
+        self.found, self.namespace, self.plain = found, namespace, plain
+
+    @classmethod
+    def parse(cls, data: bytes, paths: _Paths) -> _Small | None:
+        """None of a document that is not like that."""
+        parser = etree.XMLParser(**_PARSER)
+        try:
+            parser.feed(data)
+            root = parser.close()
+        except etree.XMLSyntaxError:
+            return None
+        if len(parser.feed_error_log) or _MARK in data:
+            return None
+        steps, namespace = (_local(root.tag),), _space(root.tag)
+        if steps in paths:
+            return cls([(paths[steps], root)], namespace, False)
+        above = {steps[:n] for steps in paths for n in range(1, len(steps))}
+        found: list[tuple[str, Any]] = []
+        if not _gather(root, steps, paths, above, found):
+            return None
+        return cls(found, namespace, data.find(b"=", data.find(b">", start_of_root(data))) < 0)
+
+    def build(self, build: _Build[T], lines: int) -> Iterator[T]:
+        """What is made of each; lines: to be added to those of the document."""
+        for path, found in self.found:
+            yield build(path, found, found.sourceline + lines, self.namespace, self.plain)
+
+
+def _gather(
+    above: Any, steps: tuple[str, ...], paths: _Paths, between: set[tuple[str, ...]], to: list[tuple[str, Any]]
+) -> bool:
+    """Add the records below an element that is above records; False when it holds anything else."""
+    if steps not in between or above.text not in _BLANK:
+        return False
+    for child in above:
+        place = (*steps, _local(child.tag))
+        if child.tail not in _BLANK:
+            return False
+        if place in paths:
+            to.append((paths[place], child))
+        elif not _gather(child, place, paths, between, to):
+            return False
+    return True
 
 
 class _Pull:
     """Feeds a parser and picks the elements asked for; earlier siblings are dropped once a later one has ended."""
 
-    def __init__(self, parser: Any, paths: Mapping[str, tuple[str, ...]], label: str) -> None:
-        self._parser, self._label = parser, label
-        self._paths = {steps: path for path, steps in paths.items()}
+    def __init__(self, parser: Any, paths: _Paths, label: str, lines: int) -> None:
+        self._parser, self._paths, self._label, self._lines = parser, paths, label, lines
         self._above = {steps[:n] for steps in self._paths for n in range(1, len(steps))}
         self._parent: Any = self  # no element's parent yet, also not the root's, which has none
         self._place: tuple[str, ...] | None = None
@@ -174,7 +259,7 @@ class _Pull:
                     path, tag = found, ended.tag
                 last, picked = ended, True
                 spoilt = self._spoilt(ended) if marked else None
-                yield spoilt or build(path, ended, self._namespace, plain)
+                yield spoilt or build(path, ended, ended.sourceline + self._lines, self._namespace, plain)
             if failed:
                 raise failed
             equals = said if picked else equals or said
@@ -238,10 +323,11 @@ class _Pull:
                 continue
             if place not in self._paths:
                 yield self._unknown(earlier)
-            if _solid(earlier.tail):
-                line = f"line {earlier.sourceline}"
-                yield RecordError("text between records was left out", file=self._label, place=line)
+            yield from self._text(earlier.tail, earlier)
             self._parent.remove(earlier)
+        if self._parent is not None:
+            yield from self._text(self._parent.text, self._parent)
+            self._parent.text = None
 
     def _trace(self, parent: Any) -> tuple[str, ...] | None:
         """The path of an element that may hold records, else None (it lies inside a record, or nowhere known)."""
@@ -255,12 +341,19 @@ class _Pull:
 
     def _left_over(self, above: Any, steps: tuple[str, ...]) -> Iterator[RecordError]:
         """What stands at the end of the document, outside every path asked for."""
+        yield from self._text(above.text, above)
         for child in above:
             place = (*steps, _local(child.tag))
             if place in self._above:
                 yield from self._left_over(child, place)
             elif place not in self._paths:
                 yield self._unknown(child)
+            yield from self._text(child.tail, child)
+
+    def _text(self, text: str | None, at: Any) -> Iterator[RecordError]:
+        """What is said of text where only records should stand; at: the element that it follows."""
+        if _solid(text):
+            yield RecordError("text between records was left out", file=self._label, place=f"line {at.sourceline}")
 
     def _unknown(self, element: Any) -> RecordError:
         place = f"line {element.sourceline}"

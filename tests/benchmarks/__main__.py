@@ -163,8 +163,8 @@ def _different(lines: list[bytes], ways: Iterator[tuple[str, list[bytes], Seen]]
 
 def _others(to: Rounds, whole: Path, part: Path, missing: list[str]) -> Iterator[tuple[str, list[bytes], Seen]]:
     """Add the ways to compare with, and the hub's by several processes; give what each makes of the whole file."""
-    together = clock(lambda _: _drain(hub.translate(whole, PROCESSES)), WHOLE, now=time.perf_counter)
-    to.add(ALL, together, every=2)
+    several = hub.Apart(whole, PROCESSES)
+    to.add(ALL, lambda: several.run() / WHOLE, every=2)
     for name, processes in ((ONE, 1), (ALL, PROCESSES)):
         yield name, b"".join(hub.translate(whole, processes)).splitlines(), bytes
     to.add(HAND, clock(lambda _: _drain(handwritten.translate(str(part), True)), PART))

@@ -1,7 +1,13 @@
-"""The hub's own ways, each whole and in parts; extras are on."""
+"""The hub's own ways, each whole and in parts; extras are on.
+
+`python -m tests.benchmarks.hub FILE PROCESSES` translates the file once for each line it reads and says the seconds.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -68,3 +74,35 @@ def inward(trees: list[Theirs]) -> list[ChildRecord]:
 def create(records: list[ChildRecord]) -> int:
     """Records to trees; how many."""
     return sum(bool(CHILD.create(record).tree) for record in records)
+
+
+class Apart:
+    """`translate` in a process that stays up and holds nothing else, as the command does: one that is full of other
+    things takes far longer to start copies of itself."""
+
+    def __init__(self, path: Path, processes: int) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.hub", str(path), str(processes)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self) -> float:
+        """Translate the file once; seconds on the clock on the wall."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(file=self._process.stdin, flush=True)
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def _main(path: Path, processes: int) -> None:
+    for _ in sys.stdin:
+        begun = time.perf_counter()
+        for _ in translate(path, processes):
+            pass
+        print(time.perf_counter() - begun, flush=True)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]), int(sys.argv[2]))
