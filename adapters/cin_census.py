@@ -143,8 +143,11 @@ def read(document: Document) -> Iterator[Theirs | RecordError]:
             continue
         ordinal += 1
         place = f"Child {ordinal}, {place}"
-        known = _text(found.tree, "ChildIdentifiers", "LAchildID")
-        if known:
+        identifiers = found.tree.get("ChildIdentifiers")
+        known = identifiers.get("LAchildID") if type(identifiers) is dict else None
+        if type(known) is not str:
+            known = ""
+        elif known:
             digest = hash(known)
             if digest in seen:
                 reason = "its LAchildID stands in this document before"

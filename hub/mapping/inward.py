@@ -165,12 +165,14 @@ class _Function:
                 out.add(f"link_up(c, {code.name([(names, group, path)], 'l')}, o)")
         keys = [self._key(ours) for ours in scope.keys]
         out.add(f"k = {keys[0] if len(keys) == 1 else '(' + ', '.join([*keys, '']) + ')'}")
-        out.add("n = seen.get(k, 0)", "seen[k] = n + 1")
+        out.add("n = seen[k] = seen.get(k, -1) + 1")
         is_id = [ours.path.text for ours in scope.keys] == ["id"] and not scope.plain
         group = code.name(scope, "s")
         out.add(f"if n: repeated_id(c, {group}, o, t, w)" if is_id else f"if n: repeated(c, {group}, k)")
         text = f"{scope.name}\\x1f{{up}}\\x1f{{k!r}}\\x1f{{n}}"
-        with out.block("if o.id is U:"):
+        with out.level():
+            if scope.maps_id:
+                out.open("if o.id is U:")
             with out.block("if c.known is None:"):
                 out.add("h = c.base.copy()", f"h.update(f'{text}'.encode('utf-8', 'surrogatepass'))")
                 out.add("o.id = 'hub-' + h.hexdigest()")

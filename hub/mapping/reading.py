@@ -135,8 +135,8 @@ def value_of(c: Reading, way: Way, text: Any) -> Any:
 
 
 def keep(way: Way, text: Any, value: Any, spell: dict[str, Any]) -> None:
-    """Keep the text by its row where writing the value would not give it again."""
-    if (text is None and way.nulls and way.first and not way.none) or is_canonical(way, text, value):
+    """Keep the text by its row where writing the value would not give it again; of the head nothing is written."""
+    if way.head or (text is None and way.nulls and way.first and not way.none) or is_canonical(way, text, value):
         if value is not None:
             way.remember(text, value)
     elif way.writes or not way.shadowed:

@@ -174,8 +174,7 @@ class Rows:
     def _cell(self, out: Lines, row: Row, way: Way, given: str, done: str = "") -> None:
         """One row, its cell in `v`; given: what `slow` is told of the cell; done: a line for when it is read."""
         out.add(f"x = {self._value(way)}")
-        out.add(f"if x is M: x = slow(c, {self.code.name(way, 'w')}, {given})")
-        with out.block("if x is not M:"):
+        with out.block(f"if x is not M or (x := slow(c, {self.code.name(way, 'w')}, {given})) is not M:"):
             if done:
                 out.add(done)
             self.put(out, row.ours[0], "x")

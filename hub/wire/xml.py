@@ -19,9 +19,10 @@ from lxml import etree
 
 from hub.errors import RecordError
 from hub.wire.document import Document
-from hub.wire.prolog import LAYOUT, MARK, start_of_root, utf8
+from hub.wire.prolog import MARK, start_of_root, utf8
 from hub.wire.stretch import Stretch, stretches
 from hub.wire.xmlout import Plan, Tree, element, normal, start
+from hub.wire.xmltree import BLANK, local, plain_tree, plan, qualify, solid, space, whole_tree
 
 __all__ = [
     "Found", "Plan", "Record", "Stretch", "Tree", "element", "elements", "normal", "plan", "records", "start",
@@ -38,7 +39,6 @@ _PARSER: dict[str, Any] = {
     "huge_tree": False, "remove_comments": True, "remove_pis": True, "remove_blank_text": True, "recover": False,
     "collect_ids": False,
 }  # fmt: skip
-_BLANK = frozenset([None, "", *("\n" + " " * n for n in range(80)), *("\n" + "\t" * n for n in range(20))])
 _MARK = MARK.encode()
 _UNDECODED = "bytes that are not in the encoding the file declares (UTF-8 if none)"
 _TOO_LARGE = "a text or a nesting larger than any record has"
@@ -83,25 +83,6 @@ _Build = Callable[[str, Any, int, str, bool], T]
 """Of a path, an element, its line, the root's namespace, and whether the element is known to have no attributes."""
 
 
-def plan(paths: Iterable[str]) -> Plan:
-    """A plan from paths in order, such as `CINdetails[].Assessments[].AssessmentActualStartDate`.
-
-    A name with a path below it is a group, a dict even when it is empty.
-    """
-    made: Plan = {}
-    for path in paths:
-        level = made
-        *groups, last = path.split(".")
-        for step in groups:
-            name, many = step.removesuffix("[]"), step.endswith("[]")
-            if name not in level or level[name][2] is None:
-                level[name] = (name, many or (name in level and level[name][1]), {})
-            level = level[name][2]
-        if not last.startswith("@"):
-            level.setdefault(last.removesuffix("[]"), (last.removesuffix("[]"), last.endswith("[]"), None))
-    return made
-
-
 def records(document: Document, wanted: Mapping[str, Plan], part: str = "") -> Iterator[Record | RecordError]:
     """The elements at the paths of `wanted` (`Message/Children/Child`), as trees, in the document's order.
 
@@ -116,9 +97,9 @@ def records(document: Document, wanted: Mapping[str, Plan], part: str = "") -> I
         nonlocal plans, qualified
         prefix = f"{{{namespace}}}" if namespace and element.tag[0] == "{" else ""  # else only the root is qualified
         if prefix != qualified:
-            plans, qualified = {key: _qualify(given, prefix) for key, given in wanted.items()}, prefix
+            plans, qualified = {key: qualify(given, prefix) for key, given in wanted.items()}, prefix
         try:
-            return Record(path, line, (_fast if plain else _whole)(element, plans[path], prefix), namespace)
+            return Record(path, line, (plain_tree if plain else whole_tree)(element, plans[path], prefix), namespace)
         except RecordError as error:
             return RecordError(error.reason, file=label, place=f"line {line}")
 
@@ -196,7 +177,7 @@ class _Small:
             return None
         if len(parser.feed_error_log) or _MARK in data:
             return None
-        steps, namespace = (_local(root.tag),), _space(root.tag)
+        steps, namespace = (local(root.tag),), space(root.tag)
         if steps in paths:
             return cls([(paths[steps], root)], namespace, False)
         above = {steps[:n] for steps in paths for n in range(1, len(steps))}
@@ -215,11 +196,11 @@ def _gather(
     above: Any, steps: tuple[str, ...], paths: _Paths, between: set[tuple[str, ...]], to: list[tuple[str, Any]]
 ) -> bool:
     """Add the records below an element that is above records; False when it holds anything else."""
-    if steps not in between or above.text not in _BLANK:
+    if steps not in between or above.text not in BLANK:
         return False
     for child in above:
-        place = (*steps, _local(child.tag))
-        if child.tail not in _BLANK:
+        place = (*steps, local(child.tag))
+        if child.tail not in BLANK:
             return False
         if place in paths:
             to.append((paths[place], child))
@@ -249,7 +230,7 @@ class _Pull:
             marked = marked or (chunk is not None and _MARK in chunk)
             plain, picked = not (equals or said), False
             for _, ended in self._parser.read_events():
-                if last is not None and ended.getprevious() is last and ended.tag == tag and last.tail in _BLANK:
+                if last is not None and ended.getprevious() is last and ended.tag == tag and last.tail in BLANK:
                     ended.getparent().remove(last)
                 else:
                     found = self._find(ended)
@@ -266,7 +247,7 @@ class _Pull:
             waiting = 0 if picked else waiting + len(chunk or b"")
             if waiting > MAX_RECORD:
                 raise RecordError(f"no record ends within {MAX_RECORD >> 20} MB", file=self._label)
-        root = (_local(self._root.tag),)
+        root = (local(self._root.tag),)
         if root not in self._paths:
             yield from self._left_over(self._root, root)
 
@@ -313,12 +294,12 @@ class _Pull:
         parent = element.getparent()
         if parent is not self._parent:
             self._parent, self._place = parent, self._trace(parent)
-        return "" if self._place is None else self._paths.get((*self._place, _local(element.tag)), "")
+        return "" if self._place is None else self._paths.get((*self._place, local(element.tag)), "")
 
     def _clear(self, element: Any) -> Iterator[RecordError]:
         """Drop what stands before an element, and say what of it was neither a record nor layout."""
         for earlier in list(element.itersiblings(preceding=True)):
-            place = (*(self._place or ()), _local(earlier.tag))
+            place = (*(self._place or ()), local(earlier.tag))
             if place in self._above:
                 continue
             if place not in self._paths:
@@ -333,17 +314,17 @@ class _Pull:
         """The path of an element that may hold records, else None (it lies inside a record, or nowhere known)."""
         if parent is None:
             return ()  # the root itself may be asked for
-        steps = tuple(reversed([_local(above.tag) for above in chain([parent], parent.iterancestors())]))
+        steps = tuple(reversed([local(above.tag) for above in chain([parent], parent.iterancestors())]))
         if steps not in self._above:
             return None
-        self._namespace = _space(parent.getroottree().getroot().tag)
+        self._namespace = space(parent.getroottree().getroot().tag)
         return steps
 
     def _left_over(self, above: Any, steps: tuple[str, ...]) -> Iterator[RecordError]:
         """What stands at the end of the document, outside every path asked for."""
         yield from self._text(above.text, above)
         for child in above:
-            place = (*steps, _local(child.tag))
+            place = (*steps, local(child.tag))
             if place in self._above:
                 yield from self._left_over(child, place)
             elif place not in self._paths:
@@ -352,86 +333,9 @@ class _Pull:
 
     def _text(self, text: str | None, at: Any) -> Iterator[RecordError]:
         """What is said of text where only records should stand; at: the element that it follows."""
-        if _solid(text):
+        if solid(text):
             yield RecordError("text between records was left out", file=self._label, place=f"line {at.sourceline}")
 
     def _unknown(self, element: Any) -> RecordError:
         place = f"line {element.sourceline}"
         return RecordError("an element that is not known here was left out", file=self._label, place=place)
-
-
-def _fast(element: Any, plan: Plan, prefix: str) -> Tree:
-    """The tree of an element without attributes; at anything not declared, `_whole` starts the element afresh."""
-    if element.text not in _BLANK:
-        return _whole(element, plan, prefix)
-    tree: Tree = {}
-    value: Any
-    for child in element:
-        spec = plan.get(child.tag)
-        if spec is None or child.tail not in _BLANK:
-            return _whole(element, plan, prefix)
-        key, many, below = spec
-        if below is not None:
-            value = _fast(child, below, prefix)
-        elif len(child):
-            return _whole(element, plan, prefix)
-        else:
-            value = child.text or ""
-        if many:
-            if key in tree:
-                tree[key].append(value)
-            else:
-                tree[key] = [value]
-        elif key in tree:
-            return _whole(element, plan, prefix)
-        else:
-            tree[key] = value
-    return tree
-
-
-def _whole(element: Any, plan: Plan, prefix: str) -> Tree:
-    """The tree of any element, nothing left out but layout between elements."""
-    value: Any
-    tree: Tree = {f"@{name}": said for name, said in element.attrib.items()}
-    strays = [element.text] if _solid(element.text) else []
-    for child in element:
-        if not isinstance(child.tag, str):
-            raise RecordError("an entity, which is not accepted")
-        key, many, below = plan.get(child.tag) or (child.tag.removeprefix(prefix), False, None)
-        if below is not None or len(child):
-            value = _whole(child, below or {}, prefix)
-        elif len(child.attrib):
-            value = _whole(child, {}, prefix)
-        else:
-            value = child.text or ""
-        if key not in tree:
-            tree[key] = [value] if many else value
-        elif type(tree[key]) is list:
-            tree[key].append(value)
-        else:
-            tree[key] = [tree[key], value]
-        if _solid(child.tail):
-            strays.append(child.tail)
-    if strays:
-        tree["#text"] = [stray.strip(LAYOUT) for stray in strays] if len(element) else strays
-    return tree
-
-
-def _solid(text: str | None) -> bool:
-    return text not in _BLANK and bool(text and text.strip(LAYOUT))
-
-
-def _qualify(plan: Plan, prefix: str) -> Plan:
-    """The plan as the tags stand in a document whose root has a namespace."""
-    return {
-        prefix + tag: (key, many, below if below is None else _qualify(below, prefix))
-        for tag, (key, many, below) in plan.items()
-    }
-
-
-def _space(tag: str) -> str:
-    return tag[1:].partition("}")[0] if tag.startswith("{") else ""
-
-
-def _local(tag: Any) -> str:
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""

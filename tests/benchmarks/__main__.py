@@ -29,6 +29,7 @@ import orjson
 from hub.translate import available
 from tests.benchmarks import failures, fhir, flow, handwritten, hl7, hub, interpreted, memory, mllp, others, sample
 from tests.benchmarks.records import bare, linked
+from tests.benchmarks.records import whole as entire
 
 WHOLE, PART = 5_000, 1_000
 """Children in the file that whole-file engines get and all records are compared on; in the one that is streamed."""
@@ -37,7 +38,8 @@ LIMIT, JSON, XML, TREES = "limit", "hub: file to JSON", "hub: file to file", "hu
 PROCESSES = max(2, available())
 ONE, ALL = "hub: translate, one process", f"hub: translate, {PROCESSES} processes"
 INWARD, CREATE = "hub: trees to records", "hub: records to trees"
-HAND, HAND_BARE, PATHS = "hand-written", "hand-written, no ids", "path by path"
+HAND, HAND_BARE = "hand-written", "hand-written, no ids"
+PATHS, PATHS_BARE = "path by path", "path by path, no extras"
 XSLT, SAXON, JSONATA = "libxslt 1.0", "Saxon-HE 3.0", "jsonata (node)"
 
 BARS = [
@@ -45,6 +47,7 @@ BARS = [
     ("against hand-written, same records", HAND, 0.85),
     ("against hand-written, which makes no ids", HAND_BARE, None),
     ("against interpreting path by path", PATHS, 3.5),
+    ("against the same, which keeps no extras", PATHS_BARE, None),
     ("against libxslt, whole file", XSLT, 1.5),
     ("against Saxon-HE, whole file", SAXON, 3.0),
     ("against jsonata in node, from JSON", JSONATA, 7.0),
@@ -171,9 +174,10 @@ def _others(to: Rounds, whole: Path, part: Path, missing: list[str]) -> Iterator
     to.add(HAND_BARE, clock(lambda _: _drain(handwritten.translate(str(part), False)), PART))
     yield HAND, list(handwritten.translate(str(whole), True)), linked
     yield HAND_BARE, list(handwritten.translate(str(whole), False)), bare
-    paths = interpreted.Interpreter()
-    to.add(PATHS, clock(lambda _: _drain(paths.translate(str(part))), PART))
-    yield PATHS, list(paths.translate(str(whole))), linked
+    for name, extras, seen in ((PATHS, True, entire), (PATHS_BARE, False, linked)):
+        paths = interpreted.Interpreter(extras)
+        to.add(name, clock(lambda _, paths=paths: _drain(paths.translate(str(part))), PART))
+        yield name, list(paths.translate(str(whole))), seen
     for name, engine in ((XSLT, others.libxslt), (SAXON, others.saxon)):
         try:
             transform = engine(whole)

@@ -1,4 +1,4 @@
-"""What two ways of translating must agree on: the record without extras, its ids by their place, not by their text."""
+"""What two ways of translating must agree on: the record, with or without extras, its ids by place and not by text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ def linked(line: bytes | str) -> Any:
     return _without(json.loads(line), {})
 
 
-def _without(value: Any, seen: dict[str, str] | None) -> Any:
+def whole(line: bytes | str) -> Any:
+    """As `linked`, with the extras."""
+    return _without(json.loads(line), {}, "")
+
+
+def _without(value: Any, seen: dict[str, str] | None, left_out: str = "extras") -> Any:
     if isinstance(value, dict):
-        kept = {name: value[name] for name in sorted(value) if name != "extras"}
-        found = {name: _without(inner, seen) for name, inner in kept.items()}
+        kept = {name: value[name] for name in sorted(value) if name != left_out}
+        found = {name: _without(inner, seen, left_out) for name, inner in kept.items()}
         return {name: inner for name, inner in found.items() if inner is not None}
     if isinstance(value, list):
-        return [_without(inner, seen) for inner in value]
+        return [_without(inner, seen, left_out) for inner in value]
     if isinstance(value, str) and value.startswith(MINTED):
         return None if seen is None else seen.setdefault(value, f"id {len(seen)}")
     return value
