@@ -66,6 +66,8 @@ def spread(
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for one in workers:
+            one.process.kill()
+        for one in workers:
             one.end()
 
 
@@ -100,8 +102,8 @@ class _Worker:
 
     def end(self) -> None:
         """It works no more, whatever it does."""
-        self.line.close()
         self.process.kill()
+        self.line.close()
         self.process.join()
 
 

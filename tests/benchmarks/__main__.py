@@ -167,7 +167,7 @@ def _different(lines: list[bytes], ways: Iterator[tuple[str, list[bytes], Seen]]
 def _others(to: Rounds, whole: Path, part: Path, missing: list[str]) -> Iterator[tuple[str, list[bytes], Seen]]:
     """Add the ways to compare with, and the hub's by several processes; give what each makes of the whole file."""
     several = hub.Apart(whole, PROCESSES)
-    to.add(ALL, lambda: several.run() / WHOLE, every=2)
+    to.add(ALL, lambda: several.run() / WHOLE)
     for name, processes in ((ONE, 1), (ALL, PROCESSES)):
         yield name, b"".join(hub.translate(whole, processes)).splitlines(), bytes
     to.add(HAND, clock(lambda _: _drain(handwritten.translate(str(part), True)), PART))

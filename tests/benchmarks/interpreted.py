@@ -87,15 +87,19 @@ class Interpreter:
                 _put(made, ours, [decode(cell.text) for cell in cells])
                 self.taken.update(cells)
             return
+        if not self.extras:
+            said = item.text if theirs == "." else item.findtext(theirs.replace(".", "/"))
+            if said is not None:
+                _put(made, ours, decode(said))
+            return
         cell = item if theirs == "." else item.find(theirs.replace(".", "/"))
         if cell is not None:
             text = cell.text or ""
             value = decode(text)
             _put(made, ours, value)
-            if self.extras:
-                self.taken.add(cell)
-                if encode(value) != text:
-                    _extra(made).setdefault("spell", {})[ours] = text
+            self.taken.add(cell)
+            if encode(value) != text:
+                _extra(made).setdefault("spell", {})[ours] = text
 
     def _keep_rest(self, element: Any, made: Tree) -> None:
         """Keep what no row took of an element."""
