@@ -324,3 +324,24 @@ def test_a_leaf_that_an_overlay_withholds_is_withheld_of_items_under_a_test_too(
     made = build(TESTED, None, laid, overlays={"toy/k.toml": overlay}).create(record, "other")
     assert made.tree == {**tree, "homes": [{"kind": "H", "uprn": "7"}]}
     assert made.account == {("withheld", "person.addresses[].postcode"): 1}
+
+
+DAYS = """
+[fields]
+"person.death.date" = { theirs = "died", as = "date", absent = ["1900-01-01"] }
+"""
+
+
+def test_a_day_says_nothing_of_words_that_look_like_one_or_of_days_that_are_none(tmp_path: Path) -> None:
+    """A day that is read makes the others of its year known: not what the row calls absent, nor what does not exist."""
+    mapping = build(DAYS, None, tmp_path)
+    kinds = {}
+    for day in ("1900-05-05", "1900-12-31", "1900-01-01", "1900-02-29", "2000-01-02", "2000-02-29", "2000-02-30"):
+        read = mapping.inward(theirs({"died": day}))
+        kinds[day] = [one.kind for one in read.findings]
+        said = day not in ("1900-01-01", "1900-02-29", "2000-02-30")
+        assert to_tree(read.record).get("person", {}).get("death") == ({"date": day} if said else None)
+        assert mapping.create(read.record).tree == {"died": day}
+    assert {day for day, found in kinds.items() if found} == {"1900-02-29", "2000-02-30"}
+    absent = from_tree({"person": {"death": {"date": "1900-01-01"}}})
+    assert mapping.create(absent).tree == {}

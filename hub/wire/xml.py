@@ -175,7 +175,7 @@ class _Small:
             root = parser.close()
         except etree.XMLSyntaxError:
             return None
-        if len(parser.feed_error_log) or _MARK in data:
+        if len(parser.feed_error_log) or (not data.isascii() and _MARK in data):
             return None
         steps, namespace = (local(root.tag),), space(root.tag)
         if steps in paths:
