@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import compress, count
 from typing import BinaryIO
 
 from hub.errors import RecordError
@@ -26,8 +27,8 @@ MOST = 20_000
 
 _ENDS = bytes.maketrans(b"\n\x0b\x1c", b"\r\r\r")
 """What ends a segment, or frames a message, as the one byte that should."""
-_SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
-_ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
+_OPENS = re.compile(rb"[ \t]*(MSH|FHS|BHS|BTS|FTS)")
+"""What begins a message, or stands around messages."""
 _CHARSETS = {
     **dict.fromkeys(("", "ASCII", "UNICODE", "UNICODE UTF-8", "UTF-8", "UTF8"), "utf-8"),
     **{f"8859/{n}": f"iso8859-{n}" for n in (*range(1, 12), 13, 14, 15, 16)},
@@ -65,38 +66,25 @@ class Marks:
         return re.compile("[" + re.escape("".join(self.codes)) + "\0-\x1f]")
 
     @cached_property
+    def segment(self) -> re.Pattern[str]:
+        """How a segment begins."""
+        return re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(self.field)}|\Z)")
+
+    @cached_property
     def breaking(self) -> re.Pattern[str]:
         """What stands in no field: the field separator and control characters."""
         return re.compile("[" + re.escape(self.field) + "\0-\x1f]")
 
 
-@dataclass
 class Message:
     """One message. place: for errors. segments: name and text, separators and escapes as they came; MSH is the first.
 
-    fields: of the segments that were asked for, by their place in `segments`: their fields as they came, by number.
+    header: the fields of MSH as they came, by number, at least the first ten.
     """
 
-    place: str
-    marks: Marks
-    segments: list[tuple[str, str]]
-    fields: dict[int, list[str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        sign = self.marks.field
-        self.fields[0] = ["MSH", sign, *self.segments[0][1].split(sign)[1:]]
-
-    def header(self, number: int) -> str:
-        """A field of MSH as it came, "" when there is none."""
-        found = self.fields[0]
-        return found[number] if len(found) > number else ""
-
-    def parse(self, names: Container[str]) -> None:
-        """Take the segments of these names apart into `fields`; MSH always is."""
-        sign = self.marks.field
-        for n, (name, text) in enumerate(self.segments):
-            if n and name in names:
-                self.fields[n] = [name, *text.split(sign)]
+    def __init__(self, place: str, marks: Marks, segments: list[tuple[str, str]]) -> None:
+        self.place, self.marks, self.segments = place, marks, segments
+        self.header = ["MSH", marks.field, *segments[0][1].split(marks.field)[1:], *[""] * 9]
 
 
 def messages(document: Document) -> Iterator[Message | RecordError]:
@@ -116,8 +104,8 @@ def messages(document: Document) -> Iterator[Message | RecordError]:
         raise RecordError("it holds no message", file=document.name)
 
 
-def _lines(stream: BinaryIO, file: str) -> Iterator[bytes]:
-    """Segments as bytes, empty ones left out."""
+def _lines(stream: BinaryIO, file: str) -> Iterator[list[bytes]]:
+    """Segments as bytes, empty ones left out, as many at a time as were read."""
     rest: list[bytes] = []
     size, is_first = 0, True
     while chunk := stream.read(1 << 16):
@@ -130,37 +118,41 @@ def _lines(stream: BinaryIO, file: str) -> Iterator[bytes]:
         rest.append(first)
         size += len(first)
         if others:
-            yield from filter(None, (b"".join(rest), *others[:-1]))
-            rest, size = [others[-1]], len(others[-1])
+            last = others.pop()
+            yield [*filter(None, (b"".join(rest), *others))]
+            rest, size = [last], len(last)
         if size > LONGEST:
             raise RecordError(f"a segment is longer than {LONGEST >> 20} MB", file=file)
     if size:
-        yield b"".join(rest)
+        yield [b"".join(rest)]
 
 
-def _cut(lines: Iterable[bytes], file: str) -> Iterator[list[bytes] | RecordError]:
+def _cut(stretches: Iterable[list[bytes]], file: str) -> Iterator[list[bytes] | RecordError]:
     """The segments of each message; one that is too large is an error in its place."""
     held: list[bytes] = []
     size, said, is_open = 0, 0, False
-    for line in lines:
-        name = line.lstrip(b" \t")[:3]
-        if name == b"MSH" or name in _ENVELOPE:
+    for lines in stretches:
+        done = 0
+        for n in (*compress(count(), map(_OPENS.match, lines)), len(lines)):
+            if n > done:  # up to here they go on with the message before
+                if not held:
+                    raise RecordError("it does not begin with a message header (MSH)", file=file)
+                size += sum(map(len, lines[done:n]))
+                if len(held) <= MOST and size <= LARGEST:
+                    held += lines[done:n]
+            if n == len(lines):
+                break
             if held:
                 yield _whole(held, size, file)
                 said += 1
-            held, size = [line.lstrip(b" \t")] if name == b"MSH" else [], len(line)
-            if name == b"BHS":
+            line, done = lines[n].lstrip(b" \t"), n + 1
+            held, size = [line] if line.startswith(b"MSH") else [], len(lines[n])
+            if line.startswith(b"BHS"):
                 is_open, said = True, 0
-            elif name == b"BTS":
-                if is_open and not _agrees(line, said):
+            elif line.startswith(b"BTS"):
+                if is_open and not _agrees(lines[n], said):
                     yield RecordError("the batch says another number of messages", file=file, place="BTS-1")
                 is_open = False
-        elif not held:
-            raise RecordError("it does not begin with a message header (MSH)", file=file)
-        else:
-            size += len(line)
-            if len(held) <= MOST and size <= LARGEST:
-                held.append(line)
     if held:
         yield _whole(held, size, file)
     if is_open:
@@ -189,10 +181,11 @@ def _message(lines: list[bytes], file: str, place: str) -> Message | RecordError
 
 def _decode(lines: list[bytes]) -> tuple[Marks, list[str]]:
     """The segments as text, by the character set that MSH-18 declares; RecordError names the field."""
-    marks = marks_of(lines[0].decode("latin-1"))
-    cells = lines[0].split(marks.field.encode("latin-1"))
-    declared = cells[17].split(marks.repeat.encode("latin-1"))[0] if len(cells) > 17 else b""
-    charset = _CHARSETS.get(declared.decode("latin-1").strip().upper())
+    header = lines[0].decode("latin-1")
+    marks = marks_of(header)
+    cells = header.split(marks.field)
+    declared = cells[17].split(marks.repeat)[0] if len(cells) > 17 else ""
+    charset = _CHARSETS.get(declared.strip().upper())
     if charset is None:
         raise RecordError("a character set that is not known here", place="MSH-18")
     whole = b"\r".join(lines)
@@ -249,13 +242,11 @@ def _marks(sign: str, said: str) -> Marks:
 
 
 def _segments(texts: list[str], marks: Marks) -> list[tuple[str, str]]:
-    found = [("MSH", texts[0][3:])]
-    for n, text in enumerate(texts[1:], 2):
-        name, sign, rest = text[:3], text[3:4], text[4:]
-        if not _SEGMENT.fullmatch(name) or (sign and sign != marks.field):
-            raise RecordError("a line that is no segment", place=f"segment {n}")
-        found.append((name, rest))
-    return found
+    header, *others = texts
+    are = [*map(marks.segment.match, others)]
+    if None in are:
+        raise RecordError("a line that is no segment", place=f"segment {are.index(None) + 2}")
+    return [("MSH", header[3:]), *[(text[:3], text[4:]) for text in others]]
 
 
 _KNOWN = {"F": "field", "S": "component", "T": "part", "R": "repeat", "E": "escape", "P": "cut", ".br": ""}

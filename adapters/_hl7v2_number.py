@@ -93,7 +93,8 @@ def name(tree: Tree, header: tuple[str, str], marks: Marks, merges: bool, renumb
     there is none, naming the field; it knows the ids that could be read.
     """
     pid = tree["PID"]
-    facility, made_at = (one.partition(marks.component)[0].upper() for one in header)
+    facility = header[0].partition(marks.component)[0].upper()
+    made_at = header[1].partition(marks.component)[0].upper()
     own = _own(pid.get("3"), facility, made_at) or _plain(pid.get("2"), marks)
     if own is not None and not merges:
         tree["id"] = _id(own)
@@ -188,8 +189,8 @@ def _own(numbers: Any, facility: str, at: str = "") -> Tree | None:
 
 def _is_over(number: Tree, at: str) -> bool:
     """Whether a number was no longer in force on the day of the message (CX-8)."""
-    end, day = number.get("8"), at[:8]
-    return isinstance(end, str) and end[:4].isdigit() and end[:8] < day[: len(end)]
+    end = number.get("8")
+    return isinstance(end, str) and end[:4].isdigit() and end[:8] < at[:8][: len(end)]
 
 
 def _rank(number: Tree, facility: str) -> int:

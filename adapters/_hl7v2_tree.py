@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from itertools import count
+from itertools import compress, count
 from typing import Any, NamedTuple
 
 from adapters import _hl7v2_number as numbers
@@ -73,20 +73,19 @@ _KINDS: tuple[dict[str, dict[str, Kind]], ...] = tuple(
 
 def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: bool) -> Iterator[Tree | RecordError]:
     """The trees of a message, one a person, in a merge one a number that goes; a merge may tell of several persons, and
-    one that names nobody is an error in its place. names: the segments that are taken apart; renumbers: as in
-    `numbers.name`.
+    one that names nobody is an error in its place. names: the segments that are taken apart, beside MSH; renumbers:
+    as in `numbers.name`.
 
     RecordError names segment and field.
     """
     only = "NK1" not in names
-    message.parse(names)
-    head: Tree = {}
+    head: Tree = {"MSH": _numbered(message.header[1:])}
     tree: Tree | None = None
     after = "MSH"
-    for n, (name, text) in enumerate(message.segments):
+    for name, text in message.segments[1:]:
         at = head if tree is None else tree
-        found = _segment(name, message.fields[n], message.marks, only) if n in message.fields else None
-        about = _about(found) if name == "NK1" and found is not None and tree is not None else {}
+        found = _segment(name, text, message.marks, only) if name in names else None
+        about = _about(found) if found and name == "NK1" and tree is not None else None
         if name == "PID":
             if tree is not None:
                 if not only:
@@ -100,7 +99,7 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: 
         elif about and _is_alone(message):
             at[name] = None
             after = "NK1 1"
-        elif found is not None and name != "NK1" and name not in at and (tree is None) == (name in ("MSH", "EVN")):
+        elif found is not None and name != "NK1" and name not in at and (tree is None) == (name == "EVN"):
             at[name] = found
             after = name
         else:
@@ -111,7 +110,9 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: 
 
 
 def _about(relative: Tree) -> Tree:
-    return {n: one for n, one in relative.items() if n != "1"}
+    about = {**relative}
+    about.pop("1", None)
+    return about
 
 
 def _is_alone(message: Message) -> bool:
@@ -120,25 +121,26 @@ def _is_alone(message: Message) -> bool:
 
 def _named(tree: Tree, message: Message, merges: bool, renumbers: bool) -> list[Tree] | list[RecordError]:
     try:
-        return numbers.name(tree, (message.header(4), message.header(7)), message.marks, merges, renumbers)
+        return numbers.name(tree, (message.header[4], message.header[7]), message.marks, merges, renumbers)
     except RecordError as error:
         return [error]
 
 
-def _segment(name: str, fields: list[str], marks: Marks, only: bool) -> Tree:
+def _numbered(texts: list[str]) -> Tree:
+    """The texts that are not empty, by their number from 1."""
+    keys = _NUMBERS if len(texts) < _MANY_NUMBERS else map(str, count(1))
+    return dict(compress(zip(keys, texts, strict=False), texts))
+
+
+def _segment(name: str, text: str, marks: Marks, only: bool) -> Tree:
     """A segment's fields by number. only: no more than its numbers is taken apart."""
-    keyed = zip(_NUMBERS if len(fields) <= _MANY_NUMBERS else map(str, count(1)), fields[1:], strict=False)
-    kinds = _KINDS[only].get(name)
-    if kinds is None:
-        return {key: text for key, text in keyed if text}
     tree: Tree = {}
-    for key, text in keyed:
-        if text:
-            kind = kinds.get(key)
-            if kind is None:
-                tree[key] = text
-            else:
-                _field(tree, key, kind, text, marks)
+    kinds = _KINDS[only][name]
+    for key, said in _numbered(text.split(marks.field)).items():
+        if key in kinds:
+            _field(tree, key, kinds[key], said, marks)
+        else:
+            tree[key] = said
     for n in _PHONES.get(name, ()) if not only else ():
         for one in tree.get(n) or ():
             _join(one)
@@ -163,10 +165,12 @@ def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
         return
     if plain:
         found: list[Any] = [_said(one, marks) for one in text.split(marks.repeat)]
-    elif marks.repeat in text:
+    elif marks.repeat in text or _NONE in text:
         found = [_components(one, parts, marks) for one in text.split(marks.repeat)]
     else:
-        found = [_components(text, parts, marks)]
+        if one := _components(text, parts, marks):
+            tree[n] = [one] if many else one
+        return
     while found and not found[-1] and found[-1] is not None:
         found.pop()
     if not found:
@@ -183,13 +187,11 @@ def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
 
 def _components(text: str, parts: frozenset[str], marks: Marks) -> Tree:
     """A repetition's components by number; those with parts, declared or not, as parts by number."""
-    texts = text.split(marks.component)
-    numbered = zip(_NUMBERS if len(texts) < _MANY_NUMBERS else map(str, count(1)), texts, strict=False)
-    tree: Tree = {n: one for n, one in numbered if one}
+    tree = _numbered(text.split(marks.component))
     if marks.part in text:
         for n in [*tree]:
             if n in parts or marks.part in tree[n]:
-                below = {str(k): part for k, part in enumerate(tree[n].split(marks.part), 1) if part}
+                below = _numbered(tree[n].split(marks.part))
                 if below:
                     tree[n] = below
                 else:

@@ -68,9 +68,9 @@ def _read(message: Message) -> Iterator[Theirs | RecordError]:
     trigger = _trigger(message)
     kind = KINDS[trigger]
     merges = kind == MERGE and trigger != _MOVES
-    names: tuple[str, ...] = ("MSH", "EVN", "PID", "PD1", "NK1")
+    names: tuple[str, ...] = ("EVN", "PID", "PD1", "NK1")
     if kind == MERGE:
-        names = ("MSH", "EVN", "PID", "MRG") if merges else ("MSH", "EVN", "PID")
+        names = ("EVN", "PID", "MRG") if merges else ("EVN", "PID")
     for tree in shape.trees(message, names, merges=merges, renumbers=trigger == _RENUMBERS):
         if isinstance(tree, RecordError):
             yield tree
@@ -83,7 +83,7 @@ def _read(message: Message) -> Iterator[Theirs | RecordError]:
 def _trigger(message: Message) -> str:
     """The event of a message that is read; RecordError for others, by name."""
     mark = message.marks.component
-    code, event, *_ = [*[one.strip() for one in message.header(9).split(mark)], "", ""]
+    code, event, *_ = [*[one.strip() for one in message.header[9].split(mark)], "", ""]
     if code == "ADT" and not event:
         event = next((text.split(message.marks.field)[0] for name, text in message.segments if name == "EVN"), "")
     if code == "ADT" and event in KINDS:

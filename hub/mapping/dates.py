@@ -85,6 +85,13 @@ _HL7 = re.compile(
 
 def _hl7(text: str) -> tuple[str, str, str]:
     """Day, month or year; time of day `HH:MM` or longer, or ""; offset, or ""."""
+    if len(text) == 14 and text.isdigit() and text.isascii():  # to the second, as most are said
+        try:
+            whole = datetime.fromisoformat(f"{text[:8]}T{text[8:]}").isoformat()
+        except ValueError:
+            pass  # told apart below
+        else:
+            return whole[:10], whole[11:], ""
     found = _HL7.fullmatch(text)
     if not found or (found[2] and not found[4]) or (found[9] not in (None, "+") and not found[5]):
         raise ValueError("not an HL7 date")
@@ -113,7 +120,7 @@ def hl7_moment() -> Codec:
 
     def decode(text: str) -> str:
         when, time, zone = _hl7(text)
-        return f"{read_day(when)}T{time}{zone}" if time else read_day(when)
+        return f"{when}T{time}{zone}" if time else read_day(when)
 
     def encode(value: str) -> str:
         found = _MOMENT.fullmatch(value)
