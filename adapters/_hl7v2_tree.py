@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from itertools import compress, count
+from itertools import compress, count, repeat
 from typing import Any, NamedTuple
 
 from adapters import _hl7v2_number as numbers
@@ -268,34 +268,32 @@ def _text_of(name: str, fields: Tree, marks: Marks) -> str:
         fields = numbers.give_status(fields)
     if name == "PD1" and type(fields.get("3")) is dict and "code" in fields["3"]:
         fields = {**fields, "3": numbers.code_out(fields["3"])}
-    cells, others = [name], []
+    cells: dict[int, str] = {}
+    others = []
     for key, value in fields.items():
         n = _PLACES.get(key)
         if n is None:
             others.append(key)
-            continue
-        if n >= len(cells):
-            cells += [""] * (n + 1 - len(cells))
-        cells[n] = value if value.__class__ is str and value.isalnum() else _cell(value, marks)
+        else:
+            cells[n] = value if value.__class__ is str and value.isalnum() else _cell(value, marks)
     for key in sorted(others, key=len):
         of = key.removesuffix("-more")
         if key.isdigit():
-            _set(cells, int(key), _cell(fields[key], marks))
+            cells[int(key)] = _cell(fields[key], marks)
         elif of != key and (of.isdigit() or of not in fields):
             text = "".join([marks.repeat + one for one in fields[key] or ()])
-            _set(cells, int(of), (cells[int(of)] if of in fields else "") + text)
+            cells[int(of)] = (cells[int(of)] if of in fields else "") + text
+    texts = _in_order(cells)
     if name == "MSH":
-        cells[1:3] = [marks.declared]
-    while len(cells) > 1 and not cells[-1]:
-        cells.pop()
-    return marks.field.join([name, *cells[1:]])
+        texts[:2] = [marks.declared]
+    while texts and not texts[-1]:
+        texts.pop()
+    return marks.field.join([name, *texts])
 
 
-def _set(cells: list[str], n: int, text: str) -> None:
-    """Put a text into a list at its number, made longer where it is too short."""
-    if n >= len(cells):
-        cells += [""] * (n + 1 - len(cells))
-    cells[n] = text
+def _in_order(cells: dict[int, str]) -> list[str]:
+    """Texts by their numbers from 1 on, "" where there is none."""
+    return [*map(cells.get, range(1, max(cells, default=0) + 1), repeat(""))]
 
 
 def _cell(value: Any, marks: Marks) -> str:
@@ -320,7 +318,7 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
         return _NONE if value is None else escape(value, marks)
     if not sign and not _OWN.isdisjoint(value):
         value = _split(numbers.unmark(value))
-    cells: list[str] = []
+    cells: dict[int, str] = {}
     for key, below in value.items():
         n = _PLACES.get(key) or (max(int(key), 1) if key.isdigit() else 0)
         if not n:
@@ -332,10 +330,8 @@ def _joined(value: Any, marks: Marks, sign: str = "") -> str:
         else:
             text = _joined(below, marks, marks.part)
         if text:
-            if n > len(cells):
-                cells += [""] * (n - len(cells))
-            cells[n - 1] = text
-    return (sign or marks.component).join(cells)
+            cells[n] = text
+    return (sign or marks.component).join(_in_order(cells))
 
 
 __all__ = ["FIELDS", "KNOWN", "segments", "trees"]
