@@ -134,13 +134,7 @@ def _numbered(texts: list[str]) -> Tree:
 
 def _segment(name: str, text: str, marks: Marks, only: bool) -> Tree:
     """A segment's fields by number. only: no more than its numbers is taken apart."""
-    tree: Tree = {}
-    kinds = _KINDS[only][name]
-    for key, said in _numbered(text.split(marks.field)).items():
-        if key in kinds:
-            _field(tree, key, kinds[key], said, marks)
-        else:
-            tree[key] = said
+    tree = _fields(text, _KINDS[only][name], marks)
     for n in _PHONES.get(name, ()) if not only else ():
         for one in tree.get(n) or ():
             _join(one)
@@ -156,21 +150,31 @@ def _segment(name: str, text: str, marks: Marks, only: bool) -> Tree:
     return tree
 
 
-def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
+def _fields(text: str, kinds: dict[str, Kind], marks: Marks) -> Tree:
+    """The same, as its fields stand there. kinds: of those that are taken apart."""
+    tree: Tree = {}
+    for n, said in _numbered(text.split(marks.field)).items():
+        if n not in kinds:
+            tree[n] = said
+            continue
+        parts, many, plain = kinds[n]
+        if said.isalnum():  # no mark is: one text, as most fields are
+            one: Any = said if plain else {"1": {"1": said} if "1" in parts else said}
+        elif plain or marks.repeat in said or _NONE in said:
+            _repeated(tree, n, kinds[n], said, marks)
+            continue
+        else:
+            one = _components(said, parts, marks)
+        if one:
+            tree[n] = [one] if many else one
+    return tree
+
+
+def _repeated(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
     """A field's repetitions; where the type does not repeat, further ones stay as text."""
     parts, many, plain = kind
-    if text.isalnum():  # no separator is: one text, as most fields are
-        alone: Any = text if plain else {"1": {"1": text} if "1" in parts else text}
-        tree[n] = [alone] if many else alone
-        return
-    if plain:
-        found: list[Any] = [_said(one, marks) for one in text.split(marks.repeat)]
-    elif marks.repeat in text or _NONE in text:
-        found = [_components(one, parts, marks) for one in text.split(marks.repeat)]
-    else:
-        if one := _components(text, parts, marks):
-            tree[n] = [one] if many else one
-        return
+    texts = text.split(marks.repeat)
+    found: list[Any] = [_said(one, marks) if plain else _components(one, parts, marks) for one in texts]
     while found and not found[-1] and found[-1] is not None:
         found.pop()
     if not found:
@@ -182,7 +186,7 @@ def _field(tree: Tree, n: str, kind: Kind, text: str, marks: Marks) -> None:
         if found[0]:
             tree[n] = found[0]
         if len(found) > 1:
-            tree[f"{n}-more"] = text.split(marks.repeat)[1 : len(found)]
+            tree[f"{n}-more"] = texts[1 : len(found)]
 
 
 def _components(text: str, parts: frozenset[str], marks: Marks) -> Tree:
