@@ -146,8 +146,10 @@ def _cut(stretches: Iterable[list[bytes]], file: str) -> Iterator[list[bytes] | 
                 yield _whole(held, size, file)
                 said += 1
             line, done = lines[n].lstrip(b" \t"), n + 1
-            held, size = [line] if line.startswith(b"MSH") else [], len(lines[n])
-            if line.startswith(b"BHS"):
+            held, size = [], len(lines[n])
+            if line.startswith(b"MSH"):
+                held = [line]
+            elif line.startswith(b"BHS"):
                 is_open, said = True, 0
             elif line.startswith(b"BTS"):
                 if is_open and not _agrees(lines[n], said):

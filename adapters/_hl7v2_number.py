@@ -153,8 +153,9 @@ def _names(number: Tree) -> tuple[str, str]:
 
 
 def _authority(number: Tree) -> str:
-    found = number.get("4")
-    said = found.get("1") if isinstance(found, dict) else found
+    said = number.get("4")
+    if isinstance(said, dict):
+        said = said.get("1")
     return said if isinstance(said, str) else ""
 
 

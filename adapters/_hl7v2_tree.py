@@ -81,9 +81,8 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: 
     only = "NK1" not in names
     head: Tree = {"MSH": _numbered(message.header[1:])}
     tree: Tree | None = None
-    after = "MSH"
+    at, after = head, "MSH"
     for name, text in message.segments[1:]:
-        at = head if tree is None else tree
         found = _segment(name, text, message.marks, only) if name in names else None
         about = _about(found) if found and name == "NK1" and tree is not None else None
         if name == "PID":
@@ -91,7 +90,7 @@ def trees(message: Message, names: tuple[str, ...], *, merges: bool, renumbers: 
                 if not only:
                     raise RecordError("a second person in one message", place="PID")
                 yield from _named(tree, message, merges, renumbers)
-            tree = {**(copy.deepcopy(head) if only else head), "PID": found}  # whoever reads one takes it apart
+            at = tree = {**(copy.deepcopy(head) if only else head), "PID": found}  # whoever reads one takes it apart
             after = name
         elif about and about != _NOBODY:
             at.setdefault(name, []).append(found)
@@ -135,9 +134,10 @@ def _numbered(texts: list[str]) -> Tree:
 def _segment(name: str, text: str, marks: Marks, only: bool) -> Tree:
     """A segment's fields by number. only: no more than its numbers is taken apart."""
     tree = _fields(text, _KINDS[only][name], marks)
-    for n in _PHONES.get(name, ()) if not only else ():
-        for one in tree.get(n) or ():
-            _join(one)
+    if name in _PHONES and not only:
+        for n in _PHONES[name]:
+            for one in tree.get(n) or ():
+                _join(one)
     if name == "PID":
         numbers.mark(tree.get("3"))
         numbers.take_status(tree)
