@@ -54,9 +54,11 @@ def take_status(pid: Tree) -> None:
     """PID-32 says how far the NHS number was traced: put that with every one there is (`status`); of several words the
     first that does not verify it. That there is nothing in it stays there as well: it is more than the tracing that is
     no longer said."""
-    said, numbers = pid.get("32"), pid.get("3")
+    if "32" not in pid:
+        return
+    said, numbers = pid["32"], pid.get("3")
     every = [one for one in numbers if one.get("of") == "nhs"] if isinstance(numbers, list) else []
-    if said is None and "32" in pid:
+    if said is None:
         for one in every:
             if "checked" not in one:
                 one["status"] = None
