@@ -256,6 +256,34 @@ def test_a_record_goes_through_a_hub_to_another_mailbox_and_its_failure_comes_ba
             home.processes[0].kill()
 
 
+def test_reports_find_their_messages_whichever_link_of_the_mailbox_reads_them(server: str, tmp_path: Path) -> None:
+    """Two targets are sent to from one mailbox with one workflow. What the hub did not send is not its own to take."""
+    told = f'kind = "mesh", server = "{server}", password = "password", shared_key = "TestKey", mailbox = "{OURS}"'
+    links = (
+        link("ics", "canonical", 'kind = "folder", in = "in", settle = 0')
+        + link("trust", "canonical", f'{told}, to = "{THEIRS}", workflow = "{FLOW}"')
+        + link("school", "canonical", f'{told}, to = "X26ABC3", workflow = "{FLOW}"')
+        + '[[routes]]\nfrom = "ics"\nto = ["trust", "school"]\n'
+    )
+    home = Home(tmp_path, links)
+    for n in range(4):
+        home.drop(f"{n}.jsonl", [child(f"c{n}")])
+        home.run("run", "--once")
+    for mailbox in (THEIRS, "X26ABC3"):
+        with client(server, mailbox) as theirs:
+            keys = [bytes.fromhex(one.local_id or "") for one in theirs.iterate_messages()]
+        assert len(keys) == 4
+        for key in keys:
+            report(server, Parcel(key, "", [1], b""))
+    report(server, parcel(9))
+    for _ in range(2):
+        home.run("run", "--once")
+    told = json.loads(home.run("failures", "--json").out)
+    assert {one["cause"]["target"]: one["findings"] for one in told} == {"trust": 4, "school": 4}, json.dumps(told)
+    with client(server, OURS) as ours:
+        assert [one.local_id for one in ours.iterate_messages()] == [parcel(9).key.hex()]
+
+
 # Against a server that misbehaves
 
 
@@ -297,6 +325,138 @@ def test_a_part_that_is_lost_leaves_the_message_unanswered(opened: Any) -> None:
 
     web = opened(Web(tell))
     assert type(opened(outlet(web.url, chunk=0.001)).send([parcel(1, b"x" * 3000)])[0]) is Unanswered
+
+
+class Box:
+    """A mailbox with messages of several parts, each told by a test. `tell` of a Web."""
+
+    def __init__(self, **messages: list[Told]) -> None:
+        self.messages, self.acknowledged = messages, list[str]()
+
+    def __call__(self, asked: Asked) -> Told:
+        _, _, _, *rest = asked.path.split("/")
+        if not rest or rest[0] != "inbox":
+            return Told(200, {})
+        if len(rest) == 1:
+            return Told(200, {"messages": [one for one in self.messages if one not in self.acknowledged]})
+        if asked.method == "PUT":
+            self.acknowledged.append(rest[1])
+            return Told(200)
+        parts = self.messages[rest[1]]
+        told = parts[int(rest[2]) - 1 if len(rest) == 3 else 0]
+        return Told(told.status, told.body, {"Mex-MessageType": "DATA", **told.headers}, told.cut, told.wait)
+
+
+def parts(*bodies: bytes, encoding: str = "gzip") -> list[Told]:
+    """The answers with the parts of a message."""
+    return [
+        Told(
+            206 if n < len(bodies) else 200,
+            body,
+            {"Mex-Chunk-Range": f"{n}:{len(bodies)}", **({"Content-Encoding": encoding} if encoding else {})},
+        )
+        for n, body in enumerate(bodies, 1)
+    ]
+
+
+PACKED = gzip.compress(random.Random(7).randbytes(3000))
+GOOD = parts(gzip.compress(b"<good/>"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        parts(PACKED[:1000], PACKED[1000:]),
+        parts(PACKED),
+        parts(gzip.compress(gzip.decompress(PACKED)[:500]) + gzip.compress(gzip.decompress(PACKED)[500:])),
+        parts(*(gzip.compress(gzip.decompress(PACKED)[at : at + 1000]) for at in (0, 1000, 2000))),
+        parts(gzip.decompress(PACKED)[:9], gzip.decompress(PACKED)[9:], encoding=""),
+        [Told(200, PACKED, {"Mex-Content-Compressed": "Y", "Mex-FileName": "a.xml"})],
+    ],
+    ids=["packed then parted", "one part", "two pieces in a part", "parted then packed", "plain", "by its sender"],
+)
+def test_a_message_is_read_to_its_end_however_it_was_packed(opened: Any, told: list[Told]) -> None:
+    web = opened(Web(Box(m1=told)))
+    [(_, data)] = drained(opened(inlet(web.url)))
+    assert data == gzip.decompress(PACKED)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        parts(PACKED[:1000]),
+        parts(PACKED[:1000], PACKED[:1000]),
+        parts(b"no gzip"),
+        parts(PACKED + b"x"),
+        parts(PACKED[:-1] + b"x"),
+    ],
+    ids=["broken off", "a part twice", "not packed", "more after it", "damaged"],
+)
+def test_a_message_that_cannot_be_unpacked_stays_and_keeps_nobody(opened: Any, told: list[Told]) -> None:
+    web = opened(Web(box := Box(m1=told, m2=GOOD)))
+    source = opened(inlet(web.url))
+    with capture_logs() as logs:
+        assert [data for _, data in drained(source)] == [b"<good/>"]
+        assert drained(source) == []
+    assert box.acknowledged == ["m2"]
+    assert [(one["event"], one["message"]) for one in logs] == [
+        ("a message cannot be unpacked and stays in the mailbox", "m1")
+    ]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [*parts(b"1", b"2", encoding="")[:1], Told(500)],
+        [*parts(b"1", b"2", encoding="")[:1], Told(200, b"2", cut=True)],
+        [*parts(b"1", b"2", encoding="")[:1]] * 2,
+        [Told(206, b"1")],
+        [Told(200, b"1", {"Mex-Chunk-Range": SECRET})],
+        [Told(200, b"1", {"Content-Length": "9"})],
+    ],
+    ids=["a part fails", "a part is cut", "another part", "of many", "no range", "shorter than it says"],
+)
+def test_a_message_that_does_not_come_whole_is_waited_for_and_named(opened: Any, told: list[Told]) -> None:
+    """What is after it must not overtake it."""
+    web = opened(Web(box := Box(m1=told, m2=GOOD)))
+    with pytest.raises(Unavailable, match="message m1") as error:
+        drained(opened(inlet(web.url, timeout=1)))
+    assert box.acknowledged == []
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_message_that_somebody_else_took_keeps_nobody(opened: Any, status: int) -> None:
+    web = opened(Web(Box(m1=[Told(status)], m2=GOOD)))
+    assert [data for _, data in drained(opened(inlet(web.url)))] == [b"<good/>"]
+
+
+@pytest.mark.parametrize("listed", [[], {"messages": 7}, {"messages": [7]}, {"messages": ["../x"]}])
+def test_a_list_of_messages_that_is_none_is_waited_for(opened: Any, listed: Any) -> None:
+    body = json.dumps(listed).encode()
+    web = opened(Web(lambda asked: Told(200, body if "/inbox" in asked.path else {})))
+    with pytest.raises(Unavailable, match="the answer is none"):
+        drained(opened(inlet(web.url)))
+    with pytest.raises(Unavailable, match="the answer is none"):
+        list(opened(outlet(web.url)).returned())
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_nothing_follows_a_server_elsewhere(opened: Any, status: int) -> None:
+    other = opened(Web(lambda asked: Told(202, {"message_id": "M1", "messages": []})))
+
+    def tell(asked: Asked) -> Told:
+        if asked.method == "POST" and not asked.path.endswith("/outbox"):
+            return Told(200, {})
+        return Told(status, headers={"Location": f"{other.url}{asked.path}"})
+
+    web = opened(Web(tell))
+    told = opened(outlet(web.url)).send([parcel(1), parcel(2)])
+    assert [type(one) for one in told] == [Unavailable, NotTried]
+    assert "sends us elsewhere" in str(told[0])
+    with pytest.raises(Unavailable, match="sends us elsewhere"):
+        drained(opened(inlet(web.url)))
+    assert other.got == []
 
 
 # Settings

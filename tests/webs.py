@@ -67,7 +67,8 @@ class Web:
                 self.send_response(told.status)
                 for name, value in told.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
+                if "Content-Length" not in told.headers:
+                    self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
 

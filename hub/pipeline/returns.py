@@ -1,4 +1,8 @@
-"""What targets took and later could not deliver: asked for now and then, noted in the store, then confirmed."""
+"""What targets took and later could not deliver: asked for now and then, noted in the store, then confirmed.
+
+Several links may share the place where it is told (a mailbox of MESH), and so may another program: each notes what is
+of any of them, and leaves there what is of none.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import Any, cast
 
 import structlog
 
+from hub.connect.port import Returned
 from hub.message import Cause
 from hub.pipeline.link import Link
 from hub.pipeline.worker import Flow
@@ -21,6 +26,7 @@ class Returner:
     def __init__(self, flow: Flow, link: Link) -> None:
         self.flow, self.link = flow, link
         self.name = f"returns {link.name}"
+        self._strange: set[str] = set()
 
     @property
     def asks(self) -> bool:
@@ -29,17 +35,30 @@ class Returner:
 
     def step(self) -> bool:
         """Note all that came back. Unavailable: the target cannot be asked now."""
-        outlet, name, found = cast(Any, self.link.outlet), self.link.name, False
+        outlet, found = cast(Any, self.link.outlet), False
         for one in outlet.returned():
-            cause = Cause("send", one.reason, target=name, answer="undelivered")
-            numbers = self.flow.store.came_back(name, one.key, cause)
-            outlet.confirm(one)
-            found = True
+            target, numbers = self._noted(one)
             if numbers:
-                log.error("came back undelivered", target=name, messages=numbers)
-            else:
-                log.warning("a report of something that this hub did not send", target=name)
+                outlet.confirm(one)
+                log.error("came back undelivered", target=target, messages=numbers)
+                found = True
+            elif one.name not in self._strange:
+                self._strange.add(one.name)
+                log.warning(
+                    "a report of what this hub does not know as sent is left there",
+                    target=self.link.name,
+                    report=one.name,
+                )
         return found
+
+    def _noted(self, one: Returned) -> tuple[str, list[int]]:
+        """The target whose messages came back, and their numbers, now that the store has noted it; none if unknown."""
+        others = [link.name for link in self.flow.links.values() if hasattr(link.outlet, "returned")]
+        for name in sorted(others, key=lambda other: other != self.link.name):
+            cause = Cause("send", one.reason, target=name, answer="undelivered")
+            if numbers := self.flow.store.came_back(name, one.key, cause):
+                return name, numbers
+        return "", []
 
 
 __all__ = ["Returner"]

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 import requests
+import urllib3.exceptions
 from mesh_client import DEP_ENDPOINT, INT_ENDPOINT, LIVE_ENDPOINT, MeshClient
 
 from hub.connect.mesh.told import read
@@ -21,8 +22,12 @@ from hub.errors import Refused, Unavailable
 GREETING = 20 * 3600.0
 """Seconds after which the handshake is due again: MESH wants one a day."""
 _SERVERS = {"live": LIVE_ENDPOINT, "int": INT_ENDPOINT, "dep": DEP_ENDPOINT}
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""What MESH calls a message."""
 _OURS = {"07", "08", "12", "17"}
 """Codes of MESH that say something of the two mailboxes or the workflow, and so of all that is sent."""
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+"""What the library, and those below it, raise where no answer comes, or one that is none."""
 T = TypeVar("T")
 
 
@@ -60,14 +65,15 @@ class Post:
         try:
             if self._client is None:
                 self._client = self._make()
+                cast(Any, self._client)._session.hooks["response"].append(_stays)
             if time.monotonic() - self._greeted >= GREETING:
                 cast(Any, self._client).handshake()
                 self._greeted = time.monotonic()
-        except (requests.RequestException, OSError, ValueError) as error:
+        except _BROKEN as error:
             raise self._trouble(error, b"") from None
         try:
             found = act(self._client)
-        except (requests.RequestException, OSError, ValueError, KeyError) as error:
+        except _BROKEN as error:
             raise self._trouble(error, key) from None
         self.silence.broken()
         return found
@@ -78,6 +84,20 @@ class Post:
             return self.ask(act)
         except Refused as error:
             raise Unavailable(str(error), whole=True) from None
+
+    def names(self) -> list[str]:
+        """The messages of our workflow that lie in the mailbox, in its order. Unavailable."""
+
+        def act(client: Any) -> list[str]:
+            try:
+                listed = list(client.iterate_message_ids(workflow_filter=self.told.workflow or None))
+            except (AttributeError, TypeError):
+                raise ValueError("it is no list") from None
+            if not all(isinstance(one, str) and _NAME.fullmatch(one) for one in listed):
+                raise ValueError("these are no messages")
+            return listed
+
+        return self.look(act)
 
     def send(self, data: bytes, key: bytes, about: Mapping[str, str]) -> str:
         """Send bytes in their parts; the id that MESH gives the message. about: what is said of it. Errors as `ask`.
@@ -101,7 +121,7 @@ class Post:
 
     def _given(self, reply: Any, key: bytes) -> str:
         told = _json(reply).get("message_id")
-        if isinstance(told, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,100}", told):
+        if isinstance(told, str) and _NAME.fullmatch(told):
             return told
         raise self.silence.unanswered(key, f"{self.place} answered with something that is no answer")
 
@@ -133,7 +153,8 @@ class Post:
             return Unavailable(f"{self.place}: {words}", whole=True)
         if isinstance(error, requests.ConnectTimeout) or _never_left(error):
             return Unavailable(f"{self.place}: no connection", whole=True)
-        said = "no answer came in time" if isinstance(error, requests.Timeout) else "the connection broke"
+        timed = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
+        said = "no answer came in time" if timed else "the connection broke, or the answer is none"
         if key:
             return self.silence.unanswered(key, f"{self.place}: {said} while a message was sent")
         return Unavailable(f"{self.place}: {said}", whole=True)
@@ -142,6 +163,9 @@ class Post:
         status = response.status_code
         after = response.headers.get("Retry-After", "")
         seconds = min(float(after), 86_400.0) if after.isascii() and after.isdigit() else None
+        if 300 <= status < 400:
+            words = "sends us elsewhere: name the address itself in 'server'"
+            return Unavailable(f"{self.place} {words} ({status})", whole=True)
         if status in (401, 403):
             words = "does not let us in: look at 'mailbox', 'password', 'shared_key' and the certificate"
             return Unavailable(f"{self.place} {words} ({status})", whole=True)
@@ -150,6 +174,12 @@ class Post:
         if status >= 500 or status == 408:
             return self.silence.unanswered(key, f"{self.place} failed while it had a message ({status})")
         return Refused(f"{self.place} will not have it ({status})")
+
+
+def _stays(reply: Any, *_: Any, **__: Any) -> None:
+    """No answer leads us elsewhere: a record would go along, to whoever that is. requests.HTTPError."""
+    if 300 <= reply.status_code < 400:
+        raise requests.HTTPError(response=reply)
 
 
 def _json(reply: Any) -> dict[str, Any]:

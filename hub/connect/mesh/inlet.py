@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import structlog
 
 from hub.connect.files import plain
 from hub.connect.mesh.call import Post
+from hub.connect.mesh.content import Gone, TooLarge, Unpacking, Unreadable, content, kind
 from hub.connect.port import Arrival, Connection, Hook, no_hook
 from hub.errors import Refused, Unavailable
 from hub.wire import Document
@@ -18,11 +18,6 @@ from hub.wire import Document
 _GZIP = b"\x1f\x8b"
 _PACKED = (".gz", ".tgz")
 """Names of what is compressed by itself; anything else was compressed by its sender for the way only."""
-_READ = 1 << 20
-
-
-class _TooLarge(Exception):
-    """It is longer than is taken."""
 
 
 class MeshInlet:
@@ -44,8 +39,7 @@ class MeshInlet:
 
     def fetch(self) -> Iterator[Arrival]:
         """What lies in the mailbox, in its order. What was kept and could not be acknowledged is so now."""
-        workflow = self._post.told.workflow or None
-        listed = self._post.look(lambda client: list(client.iterate_message_ids(workflow_filter=workflow)))
+        listed = self._post.names()
         self._passed &= set(listed)
         for name in [one for one in listed if one in self._settled]:
             self._acknowledge(name)
@@ -81,48 +75,46 @@ class MeshInlet:
         self._settled.discard(name)
 
     def _arrival(self, name: str) -> Arrival | None:
-        """A message with its content; None for what is not ours to take. Unavailable."""
+        """A message with its content; None for what is not ours to take. Unavailable: those after it must wait too."""
+        most = self._post.told.largest
         try:
-            found = self._post.look(lambda client: self._read(client, name))
-        except _TooLarge:
-            self._passed.add(name)
-            self._log.error("a message is too large and stays in the mailbox", most=self._post.told.largest)
+            headers, data = self._post.look(partial(content, name=name, most=most))
+            if kind(headers) != "DATA":
+                self._passed.add(name)
+                return None
+            title = plain(headers.get("Mex-FileName", "")) or f"{name}.dat"
+            said = headers.get("Mex-Content-Compressed", "").upper() in ("Y", "TRUE")
+            if said and data.startswith(_GZIP) and not title.lower().endswith(_PACKED):
+                data = _unpacked(data, most)
+        except TooLarge:
+            self._pass(name, "a message is too large and stays in the mailbox", most=most)
             return None
-        if found is None:
-            self._passed.add(name)
+        except Unreadable:
+            self._pass(name, "a message cannot be unpacked and stays in the mailbox")
             return None
-        title, data = found
+        except Gone:
+            self._log.info("a message was taken by somebody else", message=name)
+            return None
+        except Unavailable as error:
+            raise Unavailable(f"{error}, asked for message {name}", after=error.after, whole=True) from None
         # A zip is one part here, as it came.
         return Arrival(name, Document(title, {title: (len(data), lambda: io.BytesIO(data))}))
 
-    def _read(self, client: Any, name: str) -> tuple[str, bytes] | None:
-        """Name and bytes of a message; None for a report. Errors of the library; _TooLarge."""
-        message, most = client.retrieve_message(name), self._post.told.largest
-        try:
-            if (message.message_type or "DATA").upper() != "DATA":
-                return None
-            data = bytearray()
-            while piece := message.read(_READ):
-                data += piece
-                if len(data) > most:
-                    raise _TooLarge
-        finally:
-            message.close()
-        title = plain(message.filename or "") or f"{name}.dat"
-        whole = bytes(data)
-        packed = message.compressed and whole.startswith(_GZIP) and not title.lower().endswith(_PACKED)
-        return title, _unpacked(whole, most) if packed else whole
+    def _pass(self, name: str, words: str, **more: int) -> None:
+        """Say once that a message stays where it is. Its name is of MESH's own making."""
+        self._passed.add(name)
+        self._log.error(words, message=name, **more)
 
 
 def _unpacked(data: bytes, most: int) -> bytes:
-    opened = zlib.decompressobj(31)
+    """What a sender packed; as it is where that is not what it seems. TooLarge."""
+    held = Unpacking(most)
     try:
-        found = opened.decompress(data, most)
-    except zlib.error:
+        held.unpack(data)
+        held.end()
+    except Unreadable:
         return data
-    if opened.unconsumed_tail:
-        raise _TooLarge
-    return found if opened.eof and not opened.unused_data else data
+    return bytes(held.data)
 
 
 __all__ = ["MeshInlet"]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 import structlog
 
 from hub.connect.mesh.call import Post
+from hub.connect.mesh.content import Gone, first, kind
 from hub.connect.port import Connection, Hook, OneByOne, Returned, no_hook
 from hub.errors import DeclarationError, Refused, Unavailable
 from hub.message import Answer, Parcel, Sent
@@ -56,9 +58,8 @@ class MeshOutlet(OneByOne):
 
     def returned(self) -> Iterator[Returned]:
         """What could not be delivered, by the reports in our mailbox. Unavailable. Each must be `confirm`ed."""
-        workflow = self._told.workflow
         try:
-            listed = self._reports.look(lambda client: list(client.iterate_message_ids(workflow_filter=workflow)))
+            listed = self._reports.names()
             self._data &= set(listed)
             for name in listed:
                 if name not in self._data:
@@ -94,13 +95,16 @@ class MeshOutlet(OneByOne):
 
 def _report(client: Any, name: str) -> Returned | None:
     """The report of that name; None for anything else. Errors of the library."""
-    message = client.retrieve_message(name)
-    message.close()
-    if (message.message_type or "").upper() != "REPORT":
+    try:
+        with closing(first(client, name)) as message:
+            headers = message.headers
+    except Gone:
         return None
-    code = str(message.mex_header("statuscode", "") or "")
+    if kind(headers) != "REPORT":
+        return None
+    code = headers.get("Mex-StatusCode", "")
     said = f" ({code})" if re.fullmatch(r"[A-Z0-9-]{1,8}", code) else ""
-    own = message.local_id or ""
+    own = headers.get("Mex-LocalID", "")
     return Returned(
         name=name,
         key=bytes.fromhex(own) if re.fullmatch(r"[0-9a-f]{32}", own) else b"",
