@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from structlog.testing import capture_logs
 from hub.connect import Connection, faults, occupies, open_inlet, open_outlet
 from hub.connect.port import no_hook
 from hub.errors import Refused, Unanswered, Unavailable
-from hub.message import NotTried, Parcel, Sent
+from hub.message import Cause, NotTried, Parcel, Sent
+from hub.pipeline.returns import Returner
 from tests.forks import Killer, start
 from tests.peers import mesh
 from tests.test_flow_faults import Home, child, link, until
@@ -280,6 +282,32 @@ def test_reports_find_their_messages_whichever_link_of_the_mailbox_reads_them(se
         home.run("run", "--once")
     told = json.loads(home.run("failures", "--json").out)
     assert {one["cause"]["target"]: one["findings"] for one in told} == {"trust": 4, "school": 4}, json.dumps(told)
+    with client(server, OURS) as ours:
+        assert [one.local_id for one in ours.iterate_messages()] == [parcel(9).key.hex()]
+
+
+def test_a_report_that_another_link_reads_first_is_noted_and_one_that_nobody_knows_is_left(
+    server: str, opened: Any
+) -> None:
+    noted = []
+
+    def came_back(target: str, key: bytes, cause: Cause) -> list[int]:
+        noted.extend([target] if (target, key) == ("school", parcel(4).key) else [])
+        return [4] if (target, key) == ("school", parcel(4).key) else []
+
+    named = {name: SimpleNamespace(name=name, outlet=opened(outlet(server))) for name in ("trust", "school")}
+    flow: Any = SimpleNamespace(links=named, store=SimpleNamespace(came_back=came_back))
+    report(server, parcel(4))
+    report(server, parcel(9))
+    first: Any = named["trust"]
+    with capture_logs() as logs:
+        assert [Returner(flow, first).step(), (again := Returner(flow, first)).step(), again.step()] == [
+            True,
+            False,
+            False,
+        ]
+    assert noted == ["school"]
+    assert [one["log_level"] for one in logs] == ["error", "warning", "warning"], "once for each start"
     with client(server, OURS) as ours:
         assert [one.local_id for one in ours.iterate_messages()] == [parcel(9).key.hex()]
 
