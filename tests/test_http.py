@@ -648,6 +648,78 @@ def test_the_pages_of_a_search_come_in_order_and_once(opened: Any) -> None:
     assert [name for name in drained(opened(open_inlet(asked))) if name] == ["a", "d", "b", "c"]
 
 
+def found(*times: str, link: list[dict[str, str]] | None = None) -> Told:
+    """A page of a search, with a patient of each of these times; the clock of its server says noon."""
+    entries = [
+        {"resource": {"resourceType": "Patient", "id": f"p{n}", "meta": {"versionId": "1", "lastUpdated": time}}}
+        for n, time in enumerate(times)
+    ]
+    body = {"resourceType": "Bundle", "type": "searchset", "link": link or [], "entry": entries}
+    return Told(200, body, {"Date": "Wed, 01 Jan 2025 12:00:00 GMT"})
+
+
+@pytest.mark.parametrize(
+    ("times", "since"),
+    [
+        (["2025-01-01T11:00:00Z", "2025-01-01T12:00:30Z"], "2025-01-01T11:59:00"),
+        (["2025-01-01T11:00:00Z", "2999-01-01T00:00:00Z"], "2025-01-01T11:59:00"),
+        (["2025-01-01T11:00:00Z", "yesterday"], "2025-01-01T10:59:00"),
+        (["2025-01-01T11:00:00Z", "2025-01-01"], "2025-01-01T10:59:00"),
+        (["2025-01-01T10:00:00-01:00", "2025-01-01T10:30:00Z"], "2025-01-01T10:59:00"),
+    ],
+    ids=["changed while pages were read", "far ahead", "no time", "a day", "other zones"],
+)
+def test_what_changed_since_the_search_began_is_asked_for_again(opened: Any, times: list[str], since: str) -> None:
+    """A page that was read early may have changed while the last was read: its change is older than the newest."""
+    link = [{"relation": "next", "url": "Patient?page=1"}]
+    web = opened(Web(lambda asked: found(times[1]) if "page=1" in asked.path else found(times[0], link=link)))
+    source = opened(open_inlet(connection(url=web.url, search="Patient")))
+    drained(source)
+    drained(source)
+    [asked] = [one.path for one in web.got if "_lastUpdated" in one.path]
+    told = datetime.fromisoformat(asked.rpartition("ge")[2].replace("%2B", "+")).astimezone(UTC)
+    assert told.isoformat().removesuffix("+00:00") == since
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Sign in</html>", b"", b'{"resourceType": "OperationOutcome"}', b'{"resourceType": "Patient"}']
+)
+def test_an_answer_to_a_search_that_is_no_bundle_does_not_say_that_nothing_is_there(opened: Any, body: bytes) -> None:
+    """Or the child would be created a second time."""
+    web = opened(Web(lambda asked: Told(200, body) if asked.path.endswith("_search") else Told(201)))
+    answer = one(outlet(web.url, "resource"), parcel(1, patient()))
+    assert type(answer) is Unavailable
+    assert "no Bundle" in str(answer)
+    assert [asked.path for asked in web.got] == ["/Patient/_search"]
+
+
+@pytest.mark.parametrize("send", ["transaction", "message", "resource"])
+def test_a_web_page_is_no_answer_to_what_a_fhir_server_is_sent(opened: Any, send: str) -> None:
+    """Somebody between us and the server may want a person to sign in, and say so with 200."""
+    page = Told(200, b"<html>Sign in</html>", {"Content-Type": "text/html; charset=utf-8"})
+    empty = Told(200, {"resourceType": "Bundle", "type": "searchset"})
+    web = opened(Web(lambda asked: empty if asked.path.endswith("_search") else page))
+    answer = one(outlet(web.url, send), parcel(1, patient()))
+    assert type(answer) is Unanswered
+    assert "web page" in str(answer)
+
+
+@pytest.mark.parametrize("body", [b"<html/>", b"{}", b'{"resourceType": "OperationOutcome"}'])
+def test_what_is_not_the_resource_is_not_written_over(opened: Any, body: bytes) -> None:
+    web = opened(Web(lambda asked: Told(200, body)))
+    assert type(one(outlet(web.url, "resource"), parcel(1, patient(id="p1")))) is Unavailable
+    assert [asked.method for asked in web.got] == ["GET"]
+
+
+def test_trouble_with_the_token_is_not_said_of_the_server(opened: Any) -> None:
+    web = opened(Web())
+    told = {"kind": "secret", "token": f"http://127.0.0.1:{free_port()}/token", "client": "c", "secret": "s"}
+    answer = one(outlet(web.url, auth=told))
+    assert (type(answer), answer.whole) == (Unavailable, True)
+    assert "the server of 'token'" in str(answer)
+    assert "'url'" not in str(answer)
+
+
 def test_what_comes_back_to_what_it_was_is_given_again_though_the_server_tells_no_versions(opened: Any) -> None:
     held = {"resourceType": "Patient", "id": "a", "gender": "male"}
     web = opened(

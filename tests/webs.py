@@ -64,7 +64,7 @@ class Web:
                     self.connection.close()
                     return
                 data = told.body if isinstance(told.body, bytes) else json.dumps(told.body).encode()
-                self.send_response(told.status)
+                (self.send_response_only if "Date" in told.headers else self.send_response)(told.status)
                 for name, value in told.headers.items():
                     self.send_header(name, value)
                 if "Content-Length" not in told.headers:

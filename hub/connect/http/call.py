@@ -14,11 +14,11 @@ from typing import NamedTuple
 import httpx
 
 from hub.connect.http.auth import Auth, Post
-from hub.connect.http.told import read
+from hub.connect.http.told import FHIR, read
 from hub.connect.port import Connection, Hook
 from hub.connect.settings import client_context, untrusted
 from hub.connect.silence import Silence
-from hub.errors import Refused, Unavailable
+from hub.errors import Refused, Unanswered, Unavailable
 
 CONNECTING = 5.0
 """Most seconds to wait for a connection."""
@@ -43,6 +43,11 @@ class Reply(NamedTuple):
         return 200 <= self.status < 300
 
     @property
+    def page(self) -> bool:
+        """Whether it is a page for a person to read."""
+        return bool(self.body) and "html" in self.headers.get("content-type", "").lower()
+
+    @property
     def version(self) -> str:
         """Its ETag, as a receipt or a condition needs it; "" when there is none that looks like one."""
         tag = self.headers.get("etag", "")
@@ -55,6 +60,7 @@ class Caller:
     def __init__(self, connection: Connection, hook: Hook) -> None:
         self.told, self.hook = read(connection), hook
         self.place = f"links.{connection.link}: the server at 'url'"
+        self._place_of_token = f"links.{connection.link}: the server of 'token' in its 'auth'"
         self.silence = Silence()
         self._auth = Auth(self.told.auth, connection.home, self.place)
         self._context = client_context(connection)
@@ -82,6 +88,9 @@ class Caller:
             reply = self._once(method, url, end, content, {**said, **self._auth.header(self._form(end))}, key)
         if reply.status < 500:
             self.silence.broken()
+        if reply.good and reply.page and self.told.send in FHIR:
+            reason = f"{self.place} answered with a web page: something on the way may want a person to sign in"
+            raise (Unanswered if key else Unavailable)(reason, whole=True)
         return reply
 
     def close(self) -> None:
@@ -91,8 +100,17 @@ class Caller:
             client.close()
 
     def _once(
-        self, method: str, url: str, end: float, content: bytes | None, headers: Mapping[str, str], key: bytes
+        self,
+        method: str,
+        url: str,
+        end: float,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        key: bytes,
+        place: str = "",
     ) -> Reply:
+        """One request. place: which server, where it is not the one at `url`."""
+        place = place or self.place
         if self._client is None:
             limits = httpx.Limits(max_connections=4, keepalive_expiry=IDLE)
             self._client = httpx.Client(
@@ -109,18 +127,19 @@ class Caller:
                         raise httpx.ReadError("too long")
                 return Reply(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, bytes(body))
         except _BEFORE as error:
-            raise Unavailable(f"{self.place}: {_reason(error)}", whole=True) from None
+            raise Unavailable(f"{place}: {_reason(error)}", whole=True) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             timed = isinstance(error, httpx.TimeoutException)
             said = "no answer came in time" if timed else "the connection broke, or the answer is none"
             if not key:
-                raise Unavailable(f"{self.place}: {said}", whole=True) from None
+                raise Unavailable(f"{place}: {said}", whole=True) from None
             raise self.silence.unanswered(key, f"{self.place}: {said}") from None
 
     def _form(self, end: float) -> Post:
         def post(url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
             data = str(httpx.QueryParams(form)).encode()
-            reply = self._once("POST", url, end, data, {"Content-Type": "application/x-www-form-urlencoded"}, b"")
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            reply = self._once("POST", url, end, data, kind, b"", self._place_of_token)
             return reply.status, reply.body
 
         return post

@@ -129,6 +129,8 @@ def _read(call: Caller, url: str, ours: Mapping[str, object], headers: Mapping[s
     if not reply.good:
         raise call.trouble(reply, b"")
     held = fhir.parse(reply.body)
+    if held.get("resourceType") != ours.get("resourceType"):
+        raise Unavailable(f"{call.place}: what it gave is no resource of the kind that was asked for")
     return _There(True, reply.version or fhir.version(held), fhir.holds(held, dict(ours)))
 
 
@@ -153,6 +155,8 @@ def _search(
     reply = call.ask("POST", f"{base}/_search", end, form, asked)
     if not reply.good:
         raise call.trouble(reply, b"", fhir.complaints(reply.body, b""))
+    if fhir.parse(reply.body).get("resourceType") != "Bundle":
+        raise Unavailable(f"{call.place}: the answer to a search is no Bundle")
     found = fhir.found_resources(reply.body, str(ours["resourceType"]))
     if len(found) > 1:
         raise Refused(f"{call.place} has {len(found)} resources with this identifier: they must be made one there")
