@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
+import os
+import pty
 import random
+import select
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.hazmat.primitives import serialization
 from mesh_client import MeshClient
 from structlog.testing import capture_logs
 
@@ -24,7 +30,7 @@ from hub.pipeline.returns import Returner
 from tests.forks import Killer, start
 from tests.peers import mesh
 from tests.test_flow_faults import Home, child, link, until
-from tests.wards import free_port
+from tests.wards import certificates, free_port
 from tests.webs import Asked, Told, Web
 
 SECRET = "Zanzibarcanary"
@@ -487,6 +493,60 @@ def test_nothing_follows_a_server_elsewhere(opened: Any, status: int) -> None:
     assert other.got == []
 
 
+def test_tls_is_with_who_is_named_and_says_what_is_wrong(opened: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    files, other = certificates(tmp_path), tmp_path / "other"
+    other.mkdir()
+    others = certificates(other)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=files["ca"])
+    context.load_cert_chain(files["cert"], files["key"])
+    context.verify_mode = ssl.CERT_REQUIRED
+    web = opened(Web(lambda asked: Told(202, {"message_id": "M1"}), context=context))
+    assert isinstance(opened(outlet(web.url, **files)).send([parcel()])[0], Sent)
+    assert web.got
+    web.got.clear()
+    for settings, why in (
+        ({**files, "ca": others["ca"]}, "its certificate is not trusted"),
+        ({"cert": files["cert"], "key": files["key"]}, "its certificate is not trusted"),
+        ({**files, "key": others["key"]}, "TLS failed (key values mismatch)"),
+    ):
+        told = opened(outlet(web.url, **settings)).send([parcel()])[0]
+        assert (type(told), told.whole) == (Unavailable, True)
+        assert why in str(told)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", files["ca"])
+    told = opened(outlet(web.url, **{**files, "ca": others["ca"]})).send([parcel()])[0]
+    assert "its certificate is not trusted" in str(told), "whatever the environment says"
+    assert web.got == []
+
+
+def test_a_key_that_is_locked_is_refused_and_not_asked_for(opened: Any, tmp_path: Path) -> None:
+    files = certificates(tmp_path)
+    key = serialization.load_pem_private_key(Path(files["key"]).read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked
+    Path(files["key"]).write_bytes(key.private_bytes(*form))
+
+    def ask() -> None:
+        told = outlet("https://127.0.0.1:1", **files).send([parcel()])[0]
+        (tmp_path / "told").write_text(str(told))
+
+    pid, terminal = pty.fork()
+    if not pid:
+        try:
+            ask()
+        finally:
+            os._exit(0)
+    asked = b""
+    with contextlib.suppress(OSError):
+        while select.select([terminal], [], [], 20)[0] and (piece := os.read(terminal, 1000)):
+            asked += piece
+            if b"pass phrase" in asked:
+                break
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert b"pass phrase" not in asked
+    assert "TLS failed" in (tmp_path / "told").read_text()
+
+
 # Settings
 
 
@@ -502,6 +562,9 @@ def test_nothing_follows_a_server_elsewhere(opened: Any, status: int) -> None:
         ({"cert": "none.pem"}, "cert", "no such file"),
         ({"secret": "x"}, "secret", "nothing here is called"),
         ({"password": ""}, "password", "not empty"),
+        ({"password": "£9"}, "password", "ASCII"),
+        ({"to": THEIRS, "workflow": "Ärzte"}, "workflow", "ASCII"),
+        ({"to": THEIRS, "workflow": " A"}, "workflow", "ASCII"),
     ],
 )
 def test_a_setting_that_is_wrong_is_said(settings: dict[str, Any], key: str, words: str) -> None:

@@ -39,7 +39,8 @@ class Post:
         self.place = f"links.{connection.link}: MESH"
         self.silence = Silence()
         settings, home = connection.settings, connection.home
-        cert = (str(home / settings["cert"]), str(home / settings["key"])) if "cert" in settings else None
+        # With no pass phrase: a key that is locked is refused, not asked for.
+        cert = (str(home / settings["cert"]), str(home / settings["key"]), "") if "cert" in settings else None
         server: Any = _SERVERS.get(told.server, told.server)
         self._make: Callable[[], MeshClient] = lambda: MeshClient(
             server,
@@ -167,7 +168,7 @@ class Post:
             words = "sends us elsewhere: name the address itself in 'server'"
             return Unavailable(f"{self.place} {words} ({status})", whole=True)
         if status in (401, 403):
-            words = "does not let us in: look at 'mailbox', 'password', 'shared_key' and the certificate"
+            words = "does not let us in: look at 'mailbox', 'password', 'shared_key', the certificate and the clock"
             return Unavailable(f"{self.place} {words} ({status})", whole=True)
         if status in (404, 429, 503) or not key:
             return Unavailable(f"{self.place} takes nothing now ({status})", after=seconds, whole=True)

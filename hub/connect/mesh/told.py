@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hub.connect import settings
 from hub.connect.port import Connection, Fault
-from hub.connect.settings import LOOPBACK, Check, flag, number, secret, text
+from hub.connect.settings import LOOPBACK, Check, flag, number, secret
 
 ENVIRONMENTS = ("live", "int", "dep")
 """NHS England's own, whose addresses and authorities the library knows: live, integration, deployment."""
@@ -69,14 +69,24 @@ def _box(told: Any) -> str:
     return "" if good else 'this must be a mailbox, as "X26ABC1"'
 
 
+def _password(told: Any) -> str:
+    good = isinstance(told, str) and told.strip() and told.isascii()
+    return "" if good else "this must be ASCII text, and not empty"
+
+
+def _workflow(told: Any) -> str:
+    good = isinstance(told, str) and re.fullmatch(r"[!-~]([ -~]{0,298}[!-~])?", told)
+    return "" if good else 'this must be a workflow id, in ASCII, as "EXAMPLE_1"'
+
+
 _CHECKS: Mapping[str, Check] = {
     **settings.FILES,
     "server": _server,
     "mailbox": _box,
-    "password": secret,
+    "password": _password,
     "shared_key": secret,
     "to": _box,
-    "workflow": text,
+    "workflow": _workflow,
     "compress": flag,
     "chunk": number(0.001, 100),
     "largest": number(0.01, 2000),
