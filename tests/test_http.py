@@ -580,11 +580,13 @@ def test_who_we_are_by_secret_password_and_fixed_token(opened: Any) -> None:
     assert all(each.headers["x-key"] == "k" for each in web.got if each.path != "/token")
 
 
-def test_an_answer_that_is_no_token_is_the_targets_trouble(opened: Any) -> None:
-    web = opened(Web(lambda asked: Told(200, {"access_token": 5})))
+@pytest.mark.parametrize("token", [5, "", "a\nb", "\u00e9", "a b"])
+def test_an_answer_that_is_no_token_is_the_targets_trouble(opened: Any, token: Any) -> None:
+    web = opened(Web(lambda asked: Told(200, {"access_token": token, "expires_in": 300})))
     auth = {"kind": "secret", "token": f"{web.url}/token", "client": "a", "secret": "s"}
     told = one(opened(outlet(web.url, auth=auth)))
     assert (type(told), told.whole) == (Unavailable, True)
+    assert [asked.path for asked in web.got] == ["/token"]
 
 
 def test_a_key_that_cannot_sign_is_said_when_the_hub_starts(tmp_path: Path) -> None:
@@ -832,6 +834,9 @@ def test_killed_while_creating_the_resource_is_there_once(opened: Any, step: str
             "auth",
             "did you mean 'value'?",
         ),
+        ({"url": "https://a", "send": "post", "auth": {"kind": "bearer", "value": "a\n"}}, "auth", "value: this"),
+        ({"url": "https://a", "send": "post", "headers": {"Api-Key": "\u00a39"}}, "headers", "ASCII"),
+        ({"url": "https://a", "send": "post", "content": "text/\u00a3"}, "content", "ASCII"),
         ({"url": "https://a", "send": "post", "ca": "none.pem"}, "ca", "no such file"),
         ({"url": "https://a", "send": "post", "timeuot": 5}, "timeuot", "did you mean 'timeout'?"),
     ],

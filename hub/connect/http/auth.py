@@ -7,6 +7,7 @@ the token's address, a `jti` of its own, at most five minutes long.
 from __future__ import annotations
 
 import base64
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ EARLY = 30.0
 """Seconds before its end that a token is not used any more."""
 _KINDS = ("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope")
 """The errors of RFC 6749 5.2; other words of a stranger are not repeated."""
+_TOKEN = re.compile(r"[!-~]+")
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 Post = Callable[[str, Mapping[str, str]], tuple[int, bytes]]
@@ -78,6 +80,8 @@ class Auth:
         try:
             granted = _decoder.decode(body)
             lasts = float(granted.expires_in)
+            if not _TOKEN.fullmatch(granted.access_token):
+                raise ValueError("no header can say this")
         except (msgspec.DecodeError, ValueError):
             raise Unavailable(f"{self._place}: the answer to our asking for a token is none", whole=True) from None
         self._token, self._until = granted.access_token, asked + max(lasts - EARLY, lasts / 2)

@@ -75,9 +75,15 @@ def _url(told: Any) -> str:
     return "a password stands in it: say it in 'auth'" if split.password or split.username else ""
 
 
+def _said(told: Any) -> str:
+    """What a header can say."""
+    good = isinstance(told, str) and re.fullmatch(r"[!-~]([ -~]*[!-~])?", told)
+    return "" if good else "this must be ASCII text, and not empty, without a space or a new line at its ends"
+
+
 def _headers(told: Any) -> str:
-    if not isinstance(told, dict) or any(text(one) for one in told.values()):
-        return "this must be a table of names and texts"
+    if not isinstance(told, dict) or any(_said(one) for one in told.values()):
+        return "this must be a table of names and texts in ASCII, without a space or a new line at their ends"
     if not all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in told):
         return "a header's name has letters, digits and -"
     ours = sorted(name for name in told if name.lower() in _OURS)
@@ -92,7 +98,7 @@ _CHECKS: Mapping[str, Check] = {
     "timeout": number(0.1, 600),
     "largest": number(0.01, 1024),
     "headers": _headers,
-    "content": text,
+    "content": _said,
     "identifier": text,
     "match": flag,
     "plain": flag,
@@ -103,7 +109,7 @@ _AUTH: Mapping[str, Mapping[str, Check]] = {
     "jwt": {"token": _url, "client": secret, "key": secret, "kid": secret},
     "secret": {"token": _url, "client": secret, "secret": secret},
     "basic": {"user": secret, "password": secret},
-    "bearer": {"value": secret},
+    "bearer": {"value": _said},
 }
 _MORE: Mapping[str, Mapping[str, Check]] = {
     "jwt": {"scope": text, "audience": text, "algorithm": one_of(*ALGORITHMS)},
