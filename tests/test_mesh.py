@@ -368,7 +368,7 @@ class Box:
         self.messages, self.acknowledged = messages, list[str]()
 
     def __call__(self, asked: Asked) -> Told:
-        _, _, _, *rest = asked.path.split("/")
+        _, _, _, *rest = asked.path.partition("?")[0].split("/")
         if not rest or rest[0] != "inbox":
             return Told(200, {})
         if len(rest) == 1:
@@ -457,6 +457,16 @@ def test_a_message_that_does_not_come_whole_is_waited_for_and_named(opened: Any,
         drained(opened(inlet(web.url, timeout=1)))
     assert box.acknowledged == []
     assert SECRET not in str(error.value)
+
+
+def test_a_message_that_cannot_be_asked_for_does_not_hide_the_reports_after_it(opened: Any) -> None:
+    told = Told(200, b"", {"Mex-MessageType": "REPORT", "Mex-LocalID": parcel(9).key.hex(), "Mex-StatusCode": "14"})
+    web = opened(Web(Box(m1=[Told(500)], m2=[Told(410)], m3=[told])))
+    target, reports = opened(outlet(web.url)), []
+    with pytest.raises(Unavailable, match="500"):  # noqa: PT012
+        for one in target.returned():
+            reports.append(one.key)
+    assert reports == [parcel(9).key]
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -16,6 +16,7 @@ import structlog
 from hub.connect.mesh.call import Post
 from hub.connect.mesh.content import Gone, first, kind
 from hub.connect.port import Connection, Hook, OneByOne, Returned, no_hook
+from hub.connect.silence import SEVERAL
 from hub.errors import DeclarationError, Refused, Unavailable
 from hub.message import Answer, Parcel, Sent
 
@@ -57,19 +58,32 @@ class MeshOutlet(OneByOne):
         self._post.close()
 
     def returned(self) -> Iterator[Returned]:
-        """What could not be delivered, by the reports in our mailbox. Unavailable. Each must be `confirm`ed."""
+        """What could not be delivered, by the reports in our mailbox. Each must be `confirm`ed.
+
+        Unavailable, once all others are given: something there could not be looked at.
+        """
+        troubles: list[Unavailable] = []
         try:
             listed = self._reports.names()
             self._data &= set(listed)
             for name in listed:
-                if name not in self._data:
+                if name in self._data:
+                    continue
+                try:
                     found = self._reports.look(partial(_report, name=name))
-                    if found is None:
-                        self._data.add(name)
-                    else:
-                        yield found
+                except Unavailable as error:
+                    troubles.append(Unavailable(f"{error}, asked for message {name}", whole=True))
+                    if len(troubles) >= SEVERAL:
+                        break
+                    continue
+                if found is None:
+                    self._data.add(name)
+                else:
+                    yield found
         finally:
             self._reports.close()
+        if troubles:
+            raise troubles[0]
 
     def confirm(self, returned: Returned) -> None:
         """The store has it: the report may go."""
