@@ -469,6 +469,23 @@ def test_a_message_that_cannot_be_asked_for_does_not_hide_the_reports_after_it(o
     assert reports == [parcel(9).key]
 
 
+def test_what_was_kept_and_cannot_be_acknowledged_stays_known_to_the_store(opened: Any) -> None:
+    """Or a purge would forget it, and after a restart it would go out again over newer ones."""
+    box, refused = Box(m1=GOOD, m2=GOOD, m3=parts(b"no gzip")), ["m2"]
+    web = opened(
+        Web(lambda asked: Told(500) if asked.method == "PUT" and asked.path.split("/")[4] in refused else box(asked))
+    )
+    source = opened(inlet(web.url))
+    assert len(drained(source)) == 2
+    assert source.lying() == ["m2", "m3"]
+    again = opened(inlet(web.url))
+    assert next(again.fetch()).name == "m2"
+    assert again.lying() == ["m2", "m3"], "also while it has not come to the end"
+    refused.clear()
+    assert drained(source) == []
+    assert source.lying() == ["m3"]
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_message_that_somebody_else_took_keeps_nobody(opened: Any, status: int) -> None:
     web = opened(Web(Box(m1=[Told(status)], m2=GOOD)))

@@ -28,6 +28,7 @@ class MeshInlet:
         self._log = structlog.get_logger().bind(link=connection.link)
         self._settled: set[str] = set()
         self._passed: set[str] = set()
+        self._lying: dict[str, None] = {}
         self._left = False
 
     def __repr__(self) -> str:
@@ -40,10 +41,11 @@ class MeshInlet:
     def fetch(self) -> Iterator[Arrival]:
         """What lies in the mailbox, in its order. What was kept and could not be acknowledged is so now."""
         listed = self._post.names()
+        self._lying = dict.fromkeys(listed)
         self._passed &= set(listed)
+        waiting = [one for one in listed if one not in self._settled and one not in self._passed]
         for name in [one for one in listed if one in self._settled]:
             self._acknowledge(name)
-        waiting = [one for one in listed if one not in self._settled and one not in self._passed]
         self._left = bool(waiting)
         for name in waiting:
             arrival = self._arrival(name)
@@ -62,6 +64,10 @@ class MeshInlet:
         """Whether the last fetch did not come to the end."""
         return self._left
 
+    def lying(self) -> list[str]:
+        """What lay there when the last fetch began, and was not acknowledged since."""
+        return list(self._lying)
+
     def close(self) -> None:
         """End the session."""
         self._post.close()
@@ -73,6 +79,7 @@ class MeshInlet:
             self._log.warning("a message that was kept could not be acknowledged", reason=str(error))
             return
         self._settled.discard(name)
+        self._lying.pop(name, None)
 
     def _arrival(self, name: str) -> Arrival | None:
         """A message with its content; None for what is not ours to take. Unavailable: those after it must wait too."""
