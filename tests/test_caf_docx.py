@@ -576,6 +576,102 @@ def test_a_form_that_is_not_begun_has_no_reference_and_is_read_by_the_number_of_
     assert ["number of its own" in error.reason for error in errors] == [True]
 
 
+CONSENT = "Consent statement for information storage and sharing"
+MUST_SHARE = f"{CONSENT}, I agree to the sharing of information between the services listed"
+
+
+def sharing(*rows: Row) -> tuple[object, list[str]]:
+    """Whether a form with these rows of consent may be shared, and what is said of that."""
+    tree, said = told(table([REFERENCE, "CAF-1"]) + para(CONSENT, "<w:b/>") + table(*rows))
+    reasons = [one.removeprefix(f"{MUST_SHARE}: ") for one in said if one.startswith(MUST_SHARE)]
+    return tree.get("Consent", {}).get("Share"), reasons
+
+
+@pytest.mark.parametrize("props", ["<w:strike/>", "<w:dstrike/>"])
+def test_an_answer_that_is_struck_out_is_none(props: str) -> None:
+    struck, off = run("Yes", props), props.replace("/", ' w:val="0"/')
+    assert sharing(["Consent to share", f"<w:p>{struck}</w:p>"]) == (None, ["text that is struck out was left out"])
+    assert sharing(["Consent to share", f"<w:p>{struck}{run(' / No')}</w:p>"])[0] == "false"
+    assert sharing(["Consent to share", f"<w:p>{run('Yes', off)}</w:p>"])[0] == "true"
+
+
+def test_hidden_text_is_no_answer_and_is_named() -> None:
+    hidden = run("Yes", "<w:vanish/>")
+    assert sharing(["Consent to share", f"<w:p>{hidden}</w:p>"]) == (None, ["hidden text was left out"])
+
+
+def drop_down(result: str) -> str:
+    entries = "".join(f'<w:listEntry w:val="{one}"/>' for one in ("Yes", "No"))
+    begin = f'<w:fldChar w:fldCharType="begin"><w:ffData><w:ddList>{result}{entries}</w:ddList></w:ffData></w:fldChar>'
+    return f'<w:p><w:r>{begin}</w:r><w:r><w:fldChar w:fldCharType="end"/></w:r></w:p>'
+
+
+def test_an_older_drop_down_says_what_was_chosen_in_it() -> None:
+    assert sharing(["Consent to share", drop_down('<w:result w:val="1"/>')]) == ("false", [])
+    assert sharing(["Consent to share", drop_down("")]) == (
+        None,
+        ["a drop-down box where nothing was chosen was left out"],
+    )
+    assert sharing(["Consent to share", drop_down('<w:result w:val="7"/>')])[0] is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Consent to share"], ["☐ Yes", "☒ No"]],
+        [["Consent to share"], ["☐ Yes"], ["☒ No"]],
+        [["Consent to share", ""], ["☐ Yes", ""], ["☒ No", ""]],
+        [["Consent to share", f"<w:p/>{table(['☐ Yes', '☒ No'])}<w:p/>"]],
+    ],
+)
+def test_boxes_may_stand_in_the_rows_below_their_heading(rows: list[Row]) -> None:
+    assert sharing(*rows, ["Exceptions", "the school"]) == ("false", [])
+
+
+def test_boxes_ticked_in_two_rows_below_a_heading_are_two_answers() -> None:
+    share, said = sharing(["Consent to share"], ["☒ Yes"], ["☒ No"])
+    assert share is None
+    assert said == ["this heading has two different answers; neither was chosen"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        para("Details of parents and carers", "<w:b/>"),
+        para("Mother", "<w:b/>"),
+        para("Identifying details") + table(["Given name(s)", "Amara"], ["Birth mother's details"]),
+        para("Identifying details")
+        + table(["Given name(s)", "Amara"], [f"<w:p>{run('Parent/carer 2', '<w:b/>')}</w:p>"]),
+        para("Identifying details") + table(["Given name(s)", "Amara"], ["Child 2"]),
+    ],
+)
+def test_what_is_said_of_another_person_is_not_taken_for_the_childs(before: str) -> None:
+    number, religion = ["NHS number", "943 476 5919"], ["Religion", "Muslim"]
+    rows = table(number, religion, ["Name", "Mary"])
+    joined = (
+        before.removesuffix("</w:tbl>") + rows.removeprefix("<w:tbl>") if before.endswith("</w:tbl>") else before + rows
+    )
+    tree, said = told(table([REFERENCE, "CAF-1"]) + joined)
+    assert not tree["Child"].keys() & {"Identifiers", "Religion"}
+    assert tree["Child"].get("Name", {}) in ({}, {"Given": "Amara"})
+    assert [one["Text"] for one in tree["Answers"]["Answer"]][:2] == ["943 476 5919", "Muslim"]
+    assert sum("another person" in one for one in said) == 2
+
+
+def test_text_after_a_table_is_no_answer_to_the_heading_before_it() -> None:
+    reason = para("Reason for assessment", "<w:b/>")
+    tree, said = told(table([REFERENCE, "CAF-1"]) + reason + table(["Shoe size", "3"]) + para("Printed in Leeds"))
+    assert "Reason" not in tree
+    assert "the document: text under no heading was left out" in said
+
+
+def test_a_table_whose_grid_is_no_number_is_read() -> None:
+    odd = cell("Date assessment started", '<w:gridSpan w:val="x"/>') + cell("13/01/2025", '<w:gridSpan w:val="-1"/>')
+    row = f'<w:tr><w:trPr><w:gridBefore w:val="x"/></w:trPr>{odd}</w:tr>'
+    tree, _ = told(table([REFERENCE, "CAF-1"]) + f"<w:tbl>{row}</w:tbl>")
+    assert tree["Started"] == "2025-01-13"
+
+
 @pytest.mark.parametrize("answer", ["☒ Male ☒ Female ☐ Unknown", "[x] Male [x] Female [ ] Unknown"])
 def test_two_ticks_where_one_is_allowed_are_named_and_neither_is_chosen(answer: str) -> None:
     tree, said = told(national_form(answers={"Gender": answer}))

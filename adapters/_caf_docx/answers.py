@@ -17,11 +17,13 @@ Key = Callable[[str], Hashable]
 
 @dataclass
 class Place:
-    """Where the reading is. pending: a question whose answer is expected next, or an unknown heading."""
+    """Where the reading is. pending: a question whose answer is expected next, or an unknown heading; boxes_of: one
+    whose boxes may stand in the rows below."""
 
     section: str = ""
     is_known: bool = False
     pending: Line | str | None = None
+    boxes_of: Line | None = None
     columns: list[tuple[Box, Line | tuple[Line, str] | None]] = field(default_factory=list)
     many: Many | None = None
 

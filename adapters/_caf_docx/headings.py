@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from adapters._caf_docx.answers import Answers, Key, Place
 from adapters._caf_docx.layout import Cell, Layout, Line, Many, row_value
 from adapters._caf_docx.rows import Box
-from adapters._caf_docx.texts import day, fold
+from adapters._caf_docx.texts import day, fold, names_another
 from adapters._caf_docx.ticks import EMPTY, TICK, is_of_ticks
 from adapters._caf_docx.wordml import BEFOREHAND, MORE, STATIC, TITLE
 
@@ -20,6 +20,7 @@ class ByHeadings(Answers):
         self.blocks: dict[str, tuple[int, set[str]]] = {}
         self.sections = {fold(line.section): line.section for line in layout.lines}
         self.lines: dict[str, list[Line]] = {}
+        self.own_sections = {line.section for line in layout.lines if line.path.startswith("Child.")}
         self.manys = [p for s in layout.sections for p in s.parts if isinstance(p, Many)]
         self._index()
 
@@ -44,6 +45,8 @@ class ByHeadings(Answers):
         here = [line for line in found if line.section == self.at.section]
         if here:
             return next((line for line in here if line not in self.seen), here[0])
+        if self._is_elsewhere(text):
+            return None
         lone = (
             len(found) == 1 and len(key) >= 8 and "[]" not in found[0].path.removeprefix("Child.").rpartition("[]")[0]
         )
@@ -52,6 +55,25 @@ class ByHeadings(Answers):
             if lone or (len(found) == 1 and not self.at.section and len(key) >= 3 and not found[0].list)
             else None
         )
+
+    def _is_elsewhere(self, text: str) -> bool:
+        """Whether a heading of the child's own, such as the NHS number, stands where another person may be meant."""
+        key = fold(text)
+        lines = self.lines.get(key, [])
+        return (
+            len(lines) == 1
+            and lines[0].path.startswith("Child.")
+            and "child" not in key
+            and len(key) >= 8
+            and self.at.section not in self.own_sections | {""}
+        )
+
+    def _unknown(self, heading: str, text: str) -> None:
+        """An answer under a heading that is none of the form's, or not here."""
+        if self._is_elsewhere(heading):
+            why = "this heading stands outside the section about the child; what it says may be another person's"
+            self._find(self.lines[fold(heading)][0].place, f"{why}, and was kept as an answer")
+        self._answer(heading, text)
 
     def _split(self, text: str) -> tuple[Line, str] | None:
         """A question with its answer in one text: `Heading: answer`, or the answer on the lines below."""
@@ -87,6 +109,9 @@ class ByHeadings(Answers):
             self._is_domain(filled[0].text) or (not self.at.columns and self._title(filled[0].text))
         ):
             return
+        if self._ticked_below([box.text for box in boxes]):
+            return
+        self.at.pending = None
         if self._head(boxes):
             return
         if self.at.columns:
@@ -126,6 +151,8 @@ class ByHeadings(Answers):
 
     def _alone(self, text: str, is_bold: bool, boxes: list[Box]) -> None:
         """A text in a row or paragraph of its own: a heading, an answer, or both."""
+        if self._ticked_below([text]):
+            return
         split = self._split(text)
         if split is not None:
             line, rest = split
@@ -134,13 +161,15 @@ class ByHeadings(Answers):
                 self._give(line, [rest])
             else:
                 self._saw(line)
-                self.at.pending = line
+                self.at.pending = self.at.boxes_of = line
             return
         pending, self.at.pending = self.at.pending, None
         if isinstance(pending, Line):
             self._give(pending, [text])
         elif pending is not None and not is_bold:
-            self._answer(pending, text)
+            self._unknown(pending, text)
+        elif self.at.section in self.own_sections | {""} and names_another(text):
+            self.at = Place(text, pending=text)
         elif boxes and (is_bold or text.endswith(("?", ":"))):
             self.at.pending = text.rstrip(":").strip()
         elif not boxes and is_bold:
@@ -148,6 +177,17 @@ class ByHeadings(Answers):
             self.at.pending = text
         elif fold(text) not in self.static:
             self._find(self.at.section if self.at.is_known else "the document", "text under no heading was left out")
+
+    def _ticked_below(self, texts: list[str]) -> bool:
+        """Whether a row or paragraph holds the boxes of the question above it; they are its answer then."""
+        line = self.at.boxes_of
+        if line is None or line.kind != "ticks" or not all(is_of_ticks(line, text) for text in texts):
+            self.at.boxes_of = None
+            return False
+        self.at.pending = None
+        said = [text for text in texts if text]
+        self._give(line, said if len(said) == 1 else texts)
+        return True
 
     def _pairs(self, boxes: list[Box]) -> None:
         """Headings with their answers beside them."""
@@ -158,7 +198,7 @@ class ByHeadings(Answers):
             split = self._split(text) if text else None
             if not text or (split is not None and split[1]):
                 if split is not None:
-                    self._give(*_one(split))
+                    self._give(split[0], [split[1]])
                 continue
             line = split[0] if split else None
             answers: list[str] = []
@@ -174,10 +214,11 @@ class ByHeadings(Answers):
                 answers.append(boxes[at].text)
                 at += 1
             if line is not None:
+                self.at.boxes_of = line if not any(answers) else None
                 self._give(line, answers)
             elif answers:
                 if answers[0]:
-                    self._answer(text.rstrip(":").strip(), answers[0])
+                    self._unknown(text.rstrip(":").strip(), answers[0])
             elif fold(text) not in self.static:
                 self._find(
                     self.at.section if self.at.is_known else "the document", "text under no heading was left out"
@@ -305,7 +346,3 @@ def _column(many: Many, text: str) -> Line | tuple[Line, str] | None:
                 if key == fold(label):
                     return cell.line, value
     return None
-
-
-def _one(split: tuple[Line, str]) -> tuple[Line, list[str]]:
-    return split[0], [split[1]]

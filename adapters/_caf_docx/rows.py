@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from adapters._caf_docx import word
@@ -40,13 +41,18 @@ def _within(element: Any, name: str) -> list[Any]:
 
 
 def boxes(row: Any, cells: list[Any]) -> list[Box]:
-    made, start = [], int(word.value(row, "trPr", "gridBefore") or 0)
+    made, start = [], _number(row, "trPr", "gridBefore", default=0)
     for cell in cells:
-        span = int(word.value(cell, "tcPr", "gridSpan") or 1)
+        span = _number(cell, "tcPr", "gridSpan", default=1)
         merged = word.child(cell, "tcPr", "vMerge") is not None
         made.append(Box(cell, start, span, merged, word.text(cell, is_note), is_bold(cell)))
         start += span
     return made
+
+
+def _number(element: Any, *names: str, default: int) -> int:
+    found = word.value(element, *names)
+    return int(found) if re.fullmatch(r"\d{1,4}", found, re.ASCII) else default
 
 
 def is_bold(element: Any) -> bool:

@@ -19,6 +19,18 @@ def fold(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold().replace("&", "and"))
 
 
+_OTHERS = re.compile(
+    "(?:detailsof|about|the|birth|natural|step|foster|adoptive|other|grand)*"
+    "(?:mother|mum|father|dad|(?:parents?(?:and|or)?)?carer|parent|guardian|partner|sibling|brother|sister"
+    "|secondchild|(?:child|youngperson)[2-9])s*(?:details|information)?[0-9]*"
+)
+
+
+def names_another(title: str) -> bool:
+    """Whether a title is of what is said of somebody who is not the child, such as `Mother's details`."""
+    return _OTHERS.fullmatch(fold(title)) is not None
+
+
 def plain(text: str) -> str:
     """A text as Word keeps it: one kind of line end."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -148,7 +148,7 @@ def _pieces(element: Any, skip: Any) -> Iterator[str]:
             if paragraphs:
                 yield "\n"
             paragraphs += 1
-        if not name or name in _SILENT or (skip is not None and skip(one)):
+        if not name or name in _SILENT or unsaid(one) or (skip is not None and skip(one)):
             continue
         if name == "t":
             yield one.text or ""
@@ -192,8 +192,26 @@ def is_ticked(control: Any) -> bool:
     )
 
 
+def unsaid(run: Any) -> str:
+    """Why what a run says is no answer: nobody sees it, or somebody took it back; else ""."""
+    if local(run) != "r" or child(run, "rPr") is None:
+        return ""
+    if is_on(run, "rPr", "vanish"):
+        return "hidden text"
+    return "text that is struck out" if is_on(run, "rPr", "strike") or is_on(run, "rPr", "dstrike") else ""
+
+
+def _chosen(begin: Any) -> str | None:
+    """The entry of an older drop-down field; None if it has none that somebody chose."""
+    entries = [said(one, "val") for one in child(begin, "ffData", "ddList") if local(one) == "listEntry"]
+    chosen = value(begin, "ffData", "ddList", "result")
+    return entries[int(chosen)] if re.fullmatch(r"\d{1,3}", chosen) and int(chosen) < len(entries) else None
+
+
 def _field(begin: Any) -> str:
-    """The box of an older form field."""
+    """The box of an older form field, or what was chosen in it."""
+    if child(begin, "ffData", "ddList") is not None:
+        return _chosen(begin) or ""
     box = child(begin, "ffData", "checkBox")
     if box is None:
         return ""
@@ -219,6 +237,10 @@ def left_out(element: Any) -> Iterator[tuple[str, Any]]:
                 yield ("a text box" if boxed else "an image or other object"), one
         elif name in _LEFT:
             yield _LEFT[name], one
+        elif name == "r" and unsaid(one) and any(local(below) in ("t", "sym") for below in one):
+            yield unsaid(one), one
+        elif name == "ddList" and _chosen(one.getparent().getparent()) is None:
+            yield "a drop-down box where nothing was chosen", one
 
 
 __all__ = [
