@@ -595,6 +595,16 @@ def test_an_answer_that_is_struck_out_is_none(props: str) -> None:
     assert sharing(["Consent to share", f"<w:p>{run('Yes', off)}</w:p>"])[0] == "true"
 
 
+@pytest.mark.parametrize(("old", "new"), [("<w:rPr>", "<w:rPr><w:strike/>"), ("☒", "☐")])
+def test_a_box_of_ours_that_is_struck_out_or_seen_empty_gives_no_consent(old: str, new: str) -> None:
+    data = written([{"Reference": "CAF-1", "Consent": {"Share": "true"}}])
+    assert both(data)[0][0].tree["Consent"] == {"Share": "true"}
+    text = zipfile.ZipFile(io.BytesIO(data)).read("word/document.xml").decode()
+    front, tag, back = text.partition('"Consent.Share=true"')
+    parts = {"word/document.xml": (front + tag + back.replace(old, new, 1)).encode()}
+    assert "Consent" not in both(packed("", **parts))[0][0].tree
+
+
 def test_hidden_text_is_no_answer_and_is_named() -> None:
     hidden = run("Yes", "<w:vanish/>")
     assert sharing(["Consent to share", f"<w:p>{hidden}</w:p>"]) == (None, ["hidden text was left out"])
@@ -656,6 +666,41 @@ def test_what_is_said_of_another_person_is_not_taken_for_the_childs(before: str)
     assert tree["Child"].get("Name", {}) in ({}, {"Given": "Amara"})
     assert [one["Text"] for one in tree["Answers"]["Answer"]][:2] == ["943 476 5919", "Muslim"]
     assert sum("another person" in one for one in said) == 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Given name(s)", "Family name", "Date of birth"], ["Amara", "Bell", "27/03/2015"]],
+        [["Given name(s): Amara\nFamily name: Bell"], ["Date of birth", "27/03/2015"]],
+        [["Given name(s):\nFamily name: Bell\nDate of birth: 27/03/2015", ""], ["Given name(s)", "Amara"]],
+    ],
+)
+def test_headings_in_one_row_or_one_cell_have_each_its_own_answer(rows: list[Row]) -> None:
+    tree, said = told(table([REFERENCE, "CAF-1"]) + para("Identifying details") + table(*rows))
+    assert tree["Child"]["Name"] == {"Given": "Amara", "Family": "Bell"}
+    assert tree["Child"]["BirthDate"] == "2015-03-27"
+    assert "Answers" not in tree["Child"]
+    assert not [one for one in said if "name" in one]
+
+
+def test_two_rows_of_answers_below_one_row_of_headings_are_two_answers_or_two_people() -> None:
+    names = table(["Given name(s)", "Family name"], ["Amara", "Bell"], ["Ben", "Bell"])
+    tree, said = told(table([REFERENCE, "CAF-1"]) + para("Identifying details") + names)
+    assert tree["Child"]["Name"] == {"Family": "Bell"}
+    assert any("two different answers" in one for one in said)
+    carers = table(["Name", "Relationship"], ["Mary", "Mother"], ["Tom", "Father"])
+    tree, _ = told(table([REFERENCE, "CAF-1"]) + para("Details of parents and carers") + carers)
+    people = [{"Name": "Mary", "Relationship": "Mother"}, {"Name": "Tom", "Relationship": "Father"}]
+    assert tree["Family"]["Member"] == people
+
+
+def test_two_headings_in_one_cell_with_their_answers_beside_are_kept_as_one_answer() -> None:
+    row = ["Given name(s)\nFamily name", "Amara\nBell"]
+    tree, said = told(table([REFERENCE, "CAF-1"]) + para("Identifying details") + table(row))
+    assert "Name" not in tree["Child"]
+    assert [one["Text"] for one in tree["Child"]["Answers"]["Answer"]] == ["Amara\nBell"]
+    assert "Identifying details, Given name(s): this heading is missing from the form" in said
 
 
 def test_text_after_a_table_is_no_answer_to_the_heading_before_it() -> None:

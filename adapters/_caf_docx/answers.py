@@ -18,12 +18,14 @@ Key = Callable[[str], Hashable]
 @dataclass
 class Place:
     """Where the reading is. pending: a question whose answer is expected next, or an unknown heading; boxes_of: one
-    whose boxes may stand in the rows below."""
+    whose boxes may stand in the rows below; heads: those of a row of headings, each (first column, how many columns,
+    question)."""
 
     section: str = ""
     is_known: bool = False
     pending: Line | str | None = None
     boxes_of: Line | None = None
+    heads: list[tuple[int, int, Line]] = field(default_factory=list)
     columns: list[tuple[Box, Line | tuple[Line, str] | None]] = field(default_factory=list)
     many: Many | None = None
 

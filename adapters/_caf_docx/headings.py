@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from adapters._caf_docx.answers import Answers, Key, Place
-from adapters._caf_docx.layout import Cell, Layout, Line, Many, row_value
+from adapters._caf_docx.answers import Key, Place
+from adapters._caf_docx.layout import Cell, Layout, Line, Many
+from adapters._caf_docx.lists import Lists
 from adapters._caf_docx.rows import Box
 from adapters._caf_docx.texts import day, fold, names_another
-from adapters._caf_docx.ticks import EMPTY, TICK, is_of_ticks
+from adapters._caf_docx.ticks import is_of_ticks
 from adapters._caf_docx.wordml import BEFOREHAND, MORE, STATIC, TITLE
 
 
-class ByHeadings(Answers):
+class ByHeadings(Lists):
     """One document under way, read by its headings."""
 
     def __init__(self, layout: Layout) -> None:
@@ -21,7 +23,6 @@ class ByHeadings(Answers):
         self.sections = {fold(line.section): line.section for line in layout.lines}
         self.lines: dict[str, list[Line]] = {}
         self.own_sections = {line.section for line in layout.lines if line.path.startswith("Child.")}
-        self.manys = [p for s in layout.sections for p in s.parts if isinstance(p, Many)]
         self._index()
 
     def _index(self) -> None:
@@ -87,6 +88,24 @@ class ByHeadings(Answers):
                 return line, rest.strip()
         return None
 
+    def _splits(self, text: str) -> list[tuple[Line, str]]:
+        """All questions of one text, each with its answer; none where it does not begin with one."""
+        split = self._split(text)
+        if split is None:
+            return []
+        found: list[tuple[Line, str]] = []
+        line, rest = split
+        kept = ""
+        for piece in re.split("(?<=[\n\t])", rest):
+            head, sign, tail = piece.partition(":")
+            other = self._question(head) if head.strip() else None
+            if other is not None and (sign or not tail):
+                found.append((line, kept.strip()))
+                line, kept = other, tail
+            else:
+                kept += piece
+        return [*found, (line, kept.strip())]
+
     def _skipped(self, text: str) -> bool:
         """Whether the text belongs to the list of what was filled in beforehand."""
         return self.at.section == BEFOREHAND and fold(text) not in self.sections
@@ -116,7 +135,7 @@ class ByHeadings(Answers):
             return
         if self.at.columns:
             self._item(boxes)
-        else:
+        elif not self._below(boxes):
             self._pairs(boxes)
 
     def _title(self, text: str) -> bool:
@@ -153,15 +172,15 @@ class ByHeadings(Answers):
         """A text in a row or paragraph of its own: a heading, an answer, or both."""
         if self._ticked_below([text]):
             return
-        split = self._split(text)
-        if split is not None:
-            line, rest = split
+        splits = self._splits(text)
+        for line, rest in splits:
             if rest:
                 self.at.pending = None
                 self._give(line, [rest])
             else:
                 self._saw(line)
                 self.at.pending = self.at.boxes_of = line
+        if splits:
             return
         pending, self.at.pending = self.at.pending, None
         if isinstance(pending, Line):
@@ -189,33 +208,50 @@ class ByHeadings(Answers):
         self._give(line, said if len(said) == 1 else texts)
         return True
 
+    def _below(self, boxes: list[Box]) -> bool:
+        """Whether a row is nothing but headings, each with its answer below, or the answers to such a row."""
+        lines = [self._question(box.text) if box.text else None for box in boxes]
+        heads = [line for line in lines if line is not None]
+        if len(heads) == len(boxes):
+            self.at.heads = [(box.start, box.span, line) for box, line in zip(boxes, heads, strict=True)]
+            for line in heads:
+                self._saw(line)
+            return True
+        spans = [(start, span) for start, span, _ in self.at.heads]
+        if heads or not spans or [(box.start, box.span) for box in boxes] != spans or any(box.merged for box in boxes):
+            self.at.heads = []
+            return False
+        for (_, _, line), box in zip(self.at.heads, boxes, strict=True):
+            self._give(line, [box.text])
+        return True
+
     def _pairs(self, boxes: list[Box]) -> None:
         """Headings with their answers beside them."""
         at = 0
         while at < len(boxes):
             text = boxes[at].text
             at += 1
-            split = self._split(text) if text else None
-            if not text or (split is not None and split[1]):
-                if split is not None:
-                    self._give(split[0], [split[1]])
+            splits = self._splits(text)
+            if not text or any(answer for _, answer in splits):
+                for line, answer in splits:
+                    self._give(line, [answer])
                 continue
-            line = split[0] if split else None
+            asked = splits[0][0] if len(splits) == 1 else None
             answers: list[str] = []
-            while at < len(boxes) and (not answers or (line is not None and line.kind == "ticks")):
+            while at < len(boxes) and (not answers or (asked is not None and asked.kind == "ticks")):
                 if self._question(boxes[at].text) is not None:
                     break
-                if answers and line is not None and not is_of_ticks(line, boxes[at].text):
+                if answers and asked is not None and not is_of_ticks(asked, boxes[at].text):
                     break
                 if boxes[at].merged:
                     self._find(
-                        self._place(line, ""), "merged cells: it cannot be told to which heading the answer belongs"
+                        self._place(asked, ""), "merged cells: it cannot be told to which heading the answer belongs"
                     )
                 answers.append(boxes[at].text)
                 at += 1
-            if line is not None:
-                self.at.boxes_of = line if not any(answers) else None
-                self._give(line, answers)
+            if asked is not None:
+                self.at.boxes_of = asked if not any(answers) else None
+                self._give(asked, answers)
             elif answers:
                 if answers[0]:
                     self._unknown(text.rstrip(":").strip(), answers[0])
@@ -223,10 +259,6 @@ class ByHeadings(Answers):
                 self._find(
                     self.at.section if self.at.is_known else "the document", "text under no heading was left out"
                 )
-
-    def _place(self, line: Line | None, heading: str) -> str:
-        known = self.at.section if self.at.is_known else "the document"
-        return line.place if line is not None else ", ".join(part for part in (known, heading) if part)
 
     def _give(self, line: Line, answers: list[str]) -> None:
         """An answer under a known heading."""
@@ -270,79 +302,3 @@ class ByHeadings(Answers):
             number, seen = number + 1, set()
         self.blocks[block.line.path] = (number, seen | {line.path})
         return number
-
-    def _head(self, boxes: list[Box]) -> bool:
-        """Whether a row is the head of a table of a list; its columns are then known."""
-        best: tuple[int, Many, list[tuple[Box, Line | tuple[Line, str] | None]]] | None = None
-        for many in self.manys:
-            if many.line.kind != "table" or (self.at.is_known and many.line.section != self.at.section):
-                continue
-            columns = [(box, _column(many, box.text)) for box in boxes]
-            known = sum(target is not None for _, target in columns)
-            blank = not boxes[0].text and bool(many.rows)
-            wanted = len(boxes) - blank
-            if (
-                known >= 2
-                and (known == wanted or (wanted >= 3 and known * 3 >= wanted * 2))
-                and (best is None or known > best[0])
-            ):
-                if blank:
-                    columns[0] = (boxes[0], many.cells[0].line)
-                best = known, many, columns
-        if best is None:
-            return False
-        _, self.at.many, self.at.columns = best
-        self.at.section, self.at.is_known = self.at.many.line.section, True
-        for cell in self.at.many.cells:
-            self._saw(cell.line)
-        return True
-
-    def _item(self, boxes: list[Box]) -> None:
-        """A row of the table of a list."""
-        many, columns = self.at.many, self.at.columns
-        assert many is not None
-        place = self._place(None, many.line.heading)
-        spans = [(box.start, box.span) for box, _ in columns]
-        if [(box.start, box.span) for box in boxes] != spans or any(box.merged for box in boxes):
-            said = " | ".join(box.text for box in boxes if box.text)
-            self._find(place, "merged cells in a row: it cannot be told which answer belongs to which heading")
-            self._answer(many.line.heading or many.line.section, said)
-            return
-        found: list[tuple[Line, str]] = []
-        ticks: dict[Line, list[str]] = {}
-        for (head, target), box in zip(columns, boxes, strict=True):
-            if target is None and box.text:
-                self._answer(head.text, box.text)
-            elif isinstance(target, tuple) and TICK.fullmatch(box.text):
-                ticks.setdefault(target[0], []).append(target[1])
-            elif isinstance(target, tuple) and box.text and not EMPTY.fullmatch(box.text):
-                self._find(place, "a text stands where a tick is expected, and was left out")
-            elif isinstance(target, Line) and box.text:
-                found.append((target, self._tick(target, [box.text]) if target.kind == "ticks" else box.text))
-        found += [(line, self._chosen(line, options)) for line, options in ticks.items()]
-        self._fill(many, [(line, text) for line, text in found if text], boxes[0].element)
-
-    def _fill(self, many: Many, found: list[tuple[Line, str]], row: object) -> None:
-        """Put a row's answers into an item of their own, with its heading, which alone is no answer."""
-        first, rows = many.cells[0].line, [line for line in many.rows if line.kind == "row"]
-        if rows and all(line is first for line, _ in found):
-            return
-        if len(rows) == 1 and all(target is not first for _, target in self.at.columns):
-            found = [(first, row_value(rows[0])), *found]
-        for line, text in found:
-            if rows and line is first:
-                text = next((row_value(one) for one in rows if fold(text) in one.headings), text)
-            self._put(line, day(text) if line.kind == "date" else text, lambda path: ("row", path, row))
-
-
-def _column(many: Many, text: str) -> Line | tuple[Line, str] | None:
-    """The field of a column by its head; of a column for one option of several, that option as well."""
-    key = fold(text)
-    for cell in many.cells:
-        if key in cell.line.headings:
-            return cell.line
-        if cell.line.kind == "ticks":
-            for label, value in cell.line.options:
-                if key == fold(label):
-                    return cell.line, value
-    return None

@@ -111,7 +111,7 @@ class _Reading(ByHeadings):
             self._alone(text, is_bold(element), [])
 
     def _table(self, table: Any) -> None:
-        self.at.columns, self.at.many = [], None
+        self.at.columns, self.at.many, self.at.heads = [], None, []
         if self.at.section == BEFOREHAND:
             return
         for row in rows_of(table):

@@ -6,6 +6,8 @@ import re
 from typing import Any, NamedTuple
 
 from adapters._caf_docx import word
+from adapters._caf_docx.layout import Line, Many
+from adapters._caf_docx.texts import fold
 from adapters._caf_docx.wordml import LABEL, NOTE
 
 
@@ -76,3 +78,16 @@ def above(element: Any, name: str) -> Any:
     if word.local(element) == name:
         return element
     return next((up for up in element.iterancestors() if word.local(up) == name), None)
+
+
+def column(many: Many, text: str) -> Line | tuple[Line, str] | None:
+    """The field of a column by its head; of a column for one option of several, that option as well."""
+    key = fold(text)
+    for cell in many.cells:
+        if key in cell.line.headings:
+            return cell.line
+        if cell.line.kind == "ticks":
+            for label, value in cell.line.options:
+                if key == fold(label):
+                    return cell.line, value
+    return None

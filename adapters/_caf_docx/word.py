@@ -182,8 +182,11 @@ def _control(one: Any, skip: Any) -> Iterator[str]:
 
 
 def is_ticked(control: Any) -> bool:
-    """Whether the box of a content control is ticked: by its state, or by a sign that somebody put in its place."""
+    """Whether the box of a content control is ticked: by its state, or by a sign that somebody put in its place; not
+    where an empty box is seen, or one that is struck out."""
     shown = exact(control).strip()
+    if shown == _UNTICKED or any(unsaid(one) for one in control.iter()):
+        return False
     return value(control, "sdtPr", "checkbox", "checked") in ("1", "true", "on") or shown in (
         "\u2612",
         "\u2611",
