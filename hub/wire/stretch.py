@@ -95,7 +95,7 @@ class _Cutter:
         above = _DECLARATION.sub(b"", above, count=1)
         for chunk in chunks:
             held += chunk
-            if self._before and len(held) < _SIZE:
+            if len(held) < _SIZE:
                 continue
             last = max(0, *map(held.rfind, self._ends))  # this one stays, so that the last stretch has a record too
             found = [(held.rfind(tag, 0, last), tag) for tag in self._ends]
