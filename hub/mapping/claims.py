@@ -5,6 +5,7 @@ The compiled functions do plain lists of plain items by themselves; everything e
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from msgspec import UNSET
@@ -20,18 +21,20 @@ from hub.mapping.theirs import Theirs, tree_take
 LONE = "\0lone"
 """Marks the tree of a stub that holds the items which name no parent at all."""
 
+_PLACE = itemgetter(0)
+
 
 class Claim:
-    """A list of theirs while groups take items out of it. free and taken: by index, in its holder at `name`.
+    """A list of theirs, in its holder at `name`, while groups take items out of it. free: what nobody took yet, taken:
+    what was taken as the item of ours made of it, in the order of taking; both with the index in the list.
 
     placed: every item keeps its place, for another group may write it.
     """
 
-    __slots__ = ("free", "holder", "name", "placed", "taken", "total")
+    __slots__ = ("free", "holder", "name", "placed", "taken")
 
-    def __init__(self, holder: Any, name: str, items: list[Any], placed: bool = False) -> None:
-        self.holder, self.name, self.total, self.placed = holder, name, len(items), placed
-        self.free: dict[int, Any] = dict(enumerate(items))
+    def __init__(self, holder: Any, name: str, free: dict[int, Any], placed: bool) -> None:
+        self.holder, self.name, self.free, self.placed = holder, name, free, placed
         self.taken: list[tuple[int, Any]] = []
 
 
@@ -73,10 +76,19 @@ def claim(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -> 
 def claimed(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -> list[Any]:
     """The same, but they are not put into the record's list yet."""
     if value.__class__ is list and value and scope.many:
-        held = c.claims.get(id(value)) or _held(c, scope, holder, value)
-        items = _taken(c, scope, o, held)
-        if not scope.shared:
-            settle(c, held, None if scope.theirs_rooted else (scope.cell, t))
+        held = c.claims.get(id(value))
+        free = dict(enumerate(value)) if held is None else held.free
+        own = _own(c, scope, free)
+        if not own:
+            return []
+        if held is None:
+            held = _held(c, scope, holder, value, free)
+        items = _taken(c, scope, o, held, own)
+        if not scope.shared and settle(c, held):
+            if scope.theirs_rooted:
+                holder.pop(held.name, None)
+            else:
+                _prune(scope.cell, t)
         return items
     if value.__class__ is dict and not scope.many:
         scope.cell.drop(t, c.taken)
@@ -99,36 +111,41 @@ def claim_rooted(c: Reading, scope: Scope, o: Any) -> None:
         claim(c, scope, o, c.tree, holder, holder[scope.cell.name])
 
 
-def _held(c: Reading, scope: Scope, holder: Any, items: list[Any]) -> Claim:
+def _held(c: Reading, scope: Scope, holder: Any, items: list[Any], free: dict[int, Any]) -> Claim:
     """A new claim on a list, kept where others take from it as well."""
-    found = Claim(holder, scope.cell.name, items, scope.mixed)
+    found = Claim(holder, scope.cell.name, free, scope.mixed)
     if scope.shared or scope.theirs_rooted:
         c.claims[id(items)] = found
     return found
 
 
-def _taken(c: Reading, scope: Scope, o: Any, held: Claim) -> list[Any]:
-    """The items of a list that are a group's own, read; their places are kept in the claim."""
-    kind, match, seen, up = str if scope.plain else dict, scope.their_match, None, getattr(o, "id", "")
-    items: list[Any] = []
-    picked = scope.picked
-    for n, one in [*held.free.items()]:
-        if not isinstance(one, kind):
-            if scope.plain:
-                partial(c, scope.ours_prefix.removesuffix("[]"))
-            continue
-        if (picked and c.taken.get(id(one)) in picked) or (match is not None and not match(one)):
-            continue  # a row's, or another group's
-        if seen is None:
-            seen = _seen(c, scope, o)
-        for test in scope.their_tests:
+def _own(c: Reading, scope: Scope, free: dict[int, Any]) -> dict[int, Any]:
+    """The items of a list that a group takes, by index: those of its kind that are no row's and no other group's."""
+    match, picked = scope.their_match, scope.picked
+    kind = str if scope.plain else dict
+    own = free
+    if picked or {*map(type, free.values())} != {kind}:
+        own = {n: one for n, one in free.items() if isinstance(one, kind) and c.taken.get(id(one)) not in picked}
+        if scope.plain and len(own) < len(free):
+            partial(c, scope.ours_prefix.removesuffix("[]"))
+    return own if match is None else {n: one for n, one in own.items() if match(one)}
+
+
+def _taken(c: Reading, scope: Scope, o: Any, held: Claim, own: dict[int, Any]) -> list[Any]:
+    """A group's own items, read; their places are kept in the claim."""
+    free, taken, tests = held.free, held.taken, scope.their_tests
+    seen: dict[Any, int] = {}
+    up = getattr(o, "id", "")
+    items = []
+    for n, one in [*own.items()]:
+        for test in tests:
             tree_take(one, test)
         item = scope.read({".": one} if scope.plain else one, c, seen, up)
         if item is None:
             partial(c, scope.ours_prefix.removesuffix("[]"))
             continue
-        del held.free[n]
-        held.taken.append((n, item))
+        del free[n]
+        taken.append((n, item))
         items.append(item)
     return items
 
@@ -139,27 +156,23 @@ def _fits(scope: Scope, one: Any) -> bool:
     return scope.their_match is None or scope.their_match(one)
 
 
-def settle(c: Reading, held: Claim, prune: Any = None) -> None:
-    """Groups are done with a list: what nobody took stays as the rest, and places are kept where order needs them."""
-    if held.free:
-        if held.taken:
-            held.holder[held.name] = Holes({str(n): one for n, one in held.free.items()})
-    elif prune is not None:
-        _prune(prune[0], prune[1])
-    else:
-        held.holder.pop(held.name, None)
-    if not held.taken or (c.plan.schema is not None and c.plan.schema.unordered):
-        return
-    if held.free or (held.placed and held.total > 1) or [n for n, _ in held.taken] != list(range(held.total)):
-        for n, item in held.taken:
+def settle(c: Reading, held: Claim) -> bool:
+    """Groups are done with a list: what nobody took stays as the rest, and places are kept where order needs them.
+    True for one that was taken whole: it is to be taken away."""
+    free, taken = held.free, held.taken
+    if free and taken:
+        held.holder[held.name] = Holes({str(n): one for n, one in free.items()})
+    if free or (held.placed and len(taken) > 1) or [*map(_PLACE, taken)] != [*range(len(taken))]:
+        schema = c.plan.schema
+        for n, item in taken if schema is None or not schema.unordered else ():
             extra(c, item).place = n
+    return not free
 
 
-def settle_shared(c: Reading, cell: Theirs, t: Any, _: Any, value: Any) -> None:
-    """At the end of a scope: a list that several of its groups shared."""
+def settle_shared(c: Reading, value: Any) -> bool:
+    """The same at the end of a scope, of what stands where several of its groups share a list."""
     held = c.claims.pop(id(value), None) if value.__class__ is list else None
-    if held is not None:
-        settle(c, held, (cell, t))
+    return held is not None and settle(c, held)
 
 
 def _prune(cell: Theirs, t: Any) -> None:
@@ -206,7 +219,7 @@ def _rooted(c: Reading, scope: Scope) -> Claim | None:
     items = holder.get(scope.cell.name) if holder is not None else None
     if items.__class__ is not list or not items:
         return None
-    return c.claims.get(id(items)) or _held(c, scope, holder, items)
+    return c.claims.get(id(items)) or _held(c, scope, holder, items, dict(enumerate(items)))
 
 
 def _claim_named(c: Reading, scope: Scope, o: Any) -> None:
@@ -311,7 +324,8 @@ def parent_cell(t: Any, name: str) -> Any:
 def finish(c: Reading) -> None:
     """The record is read: settle rooted lists, name the items that rows made, compare the copies."""
     for held in c.claims.values():
-        settle(c, held)
+        if settle(c, held):
+            held.holder.pop(held.name, None)
     for item, owner, text in c.fresh:
         if item.id is UNSET:
             item.id = known_id(c, text, getattr(owner, "id", ""), None, 0)

@@ -6,6 +6,8 @@ else calls `hub.mapping.reading`, `taking`, `copies` and `claims`.
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from msgspec import UNSET
 
 from hub.adapter import Token
@@ -23,6 +25,7 @@ _SPACE = {
     "put": put,
     **{name: getattr(module, name) for module in (reading, taking, copies, claims) for name in module.__all__},
 }
+_ITEMS = {dict}
 
 
 def compile_reading(plan: Plan) -> str:
@@ -137,15 +140,23 @@ class _Function:
 
     def _groups(self, out: Lines) -> None:
         code, scope = self.code, self.scope
-        for group in scope.groups:
-            if group.spec is not None and group.spec.way != "out":
-                self._group(out, group)
+        for _, same in groupby([one for one in scope.groups if one.spec and one.spec.way != "out"], _container):
+            groups = [*same]
+            if groups[0].theirs_rooted:
+                out.add(f"claim_rooted(c, {code.name(groups[0], 's')}, o)")
+            elif not groups[0].cell.path.steps:
+                self._own_item(out, groups[0])
+            else:
+                with out.level():
+                    holders = self._holders(out, groups[0].cell)
+                    for group in groups:
+                        self._group(out, group, holders)
         joined = [below for below in reversed(scope.walk()) if below.theirs_rooted and below.on]
         if joined and scope.spec is None:
             out.add(f"orphans(c, {code.name(joined, 'l')})")
         shared = {group.theirs_prefix: group.cell for group in scope.groups if group.shared and not group.theirs_rooted}
         for cell in shared.values():
-            self._at(out, cell, f"settle_shared(c, {code.name(cell, 'u')}, t, ")
+            self._settle(out, cell)
 
     def _end(self, out: Lines) -> None:
         if self.scope.spec is None:
@@ -190,43 +201,46 @@ class _Function:
             return f"({part}.{name} if {part} is not None else U)"
         return f"{self.code.name(ours, 'u')}.get(o)"
 
-    def _group(self, out: Lines, group: Scope) -> None:
-        """One group's items: inline for a plain list that is its alone, else the general way."""
-        general = f"claim(c, {self.code.name(group, 's')}, o, t, "
-        cell = group.cell.path
-        is_plain = not cell.filtered and not any(step.many for step in cell.steps[:-1])
-        is_made = not group.plain or group.make is not None
-        if group.theirs_rooted:
-            out.add(f"claim_rooted(c, {self.code.name(group, 's')}, o)")
-        elif not cell.steps:
-            own = " or ".join(f"{name!r} in t" for name in sorted(group.own_cells))
-            with out.block(f"if {own or 'True'}:"):
-                out.add(f"r = {self.code.name(group.read, 'f')}(t, c, {{}}, {self.own_id})")
-                out.add(f"if r is not None: extend(c, {self.code.name(group, 's')}, o, [r])")
-        elif is_plain and is_made and group.many and not group.shared:
-            self._loop(out, group, general)
-        else:
-            self._at(out, group.cell, f"claimed(c, {self.code.name(group, 's')}, o, t, ", group)
+    def _holders(self, out: Lines, cell: Theirs) -> list[str]:
+        """Open blocks for what holds a group's list; the variables of its containers, where a filter is on the way that
+        of the last alone."""
+        if _is_straight(cell):
+            return descend(out, cell.path.names[:-1])
+        out.open(f"if {there(cell.path)}:")
+        out.add(f"h = {self.code.name(cell, 'u')}.holder(t, c.taken)")
+        out.open("if h is not None:")
+        return ["h"]
 
-    def _at(self, out: Lines, cell: Theirs, call: str, group: Scope | None = None) -> None:
-        """A call with what stands at a group's path, if anything does. call: its beginning; holder and value follow.
-        group: gets the items that it gives."""
-        with out.level():
-            if any(step.many for step in cell.path.steps[:-1]):
-                holder = "h"
-                out.open(f"if {there(cell.path)}:")
-                out.add(f"h = {self.code.name(cell, 'u')}.holder(t, c.taken)")
-                out.open("if h is not None:")
+    def _own_item(self, out: Lines, group: Scope) -> None:
+        """A group whose one item is of the parent's own cells."""
+        own = " or ".join(f"{name!r} in t" for name in sorted(group.own_cells))
+        with out.block(f"if {own or 'True'}:"):
+            out.add(f"r = {self.code.name(group.read, 'f')}(t, c, {{}}, {self.own_id})")
+            out.add(f"if r is not None: extend(c, {self.code.name(group, 's')}, o, [r])")
+
+    def _group(self, out: Lines, group: Scope, holders: list[str]) -> None:
+        """One group's items: inline for a plain list that is its alone, else the general way."""
+        cell, holder = group.cell, holders[-1]
+        is_plain = _is_straight(cell) and not cell.path.filtered and (not group.plain or group.make is not None)
+        with out.block(f"if {cell.name!r} in {holder}:"):
+            out.add(f"L = {holder}[{cell.name!r}]")
+            if is_plain and group.many and not group.shared:
+                self._loop(out, group, holders)
             else:
-                holder = descend(out, cell.path.names[:-1])[-1]
-            out.add(f"L = {holder}.get({cell.name!r}, M)")
-            if group is None:
-                out.add(f"if L is not M: {call}{holder}, L)")
+                out.add(f"r = claimed(c, {self.code.name(group, 's')}, o, t, {holder}, L)")
+                with out.block("if r:"):
+                    self._extend(out, group)
+
+    def _settle(self, out: Lines, cell: Theirs) -> None:
+        """A list that several groups share, once all of them took from it."""
+        with out.level():
+            holders = self._holders(out, cell)
+            settled = f"settle_shared(c, {holders[-1]}[{cell.name!r}])"
+            if not _is_straight(cell):
+                out.add(f"if {cell.name!r} in h: {settled}")
                 return
-            out.open("if L is not M:")
-            out.add(f"r = {call}{holder}, L)")
-            with out.block("if r:"):
-                self._extend(out, group)
+            with out.block(f"if {cell.name!r} in {holders[-1]} and {settled}:"):
+                drop(out, holders, cell.path.names)
 
     def _extend(self, out: Lines, group: Scope) -> None:
         """The items in `r` into a group's list of ours."""
@@ -241,26 +255,38 @@ class _Function:
                 out.add(f"partial(c, {group.ours_prefix.removesuffix('[]')!r})")
         out.add(f"else: {ours}.extend(r)")
 
-    def _loop(self, out: Lines, group: Scope, general: str) -> None:
-        code, names = self.code, group.cell.path.names
+    def _loop(self, out: Lines, group: Scope, holders: list[str]) -> None:
+        """A plain list in `L` that is one group's alone."""
+        code = self.code
+        general = f"claim(c, {code.name(group, 's')}, o, t, {holders[-1]}, L)"
+        if group.spec is not None and group.spec.none:
+            out.add(f"if L is None: {general}")
         with out.level():
-            holders = descend(out, names[:-1])
-            general += f"{holders[-1]}, L)"
-            out.add(f"L = {holders[-1]}.get({names[-1]!r}, M)")
-            if group.spec is not None and group.spec.none:
-                out.add(f"if L is None: {general}")
             out.open("if L:")
             if group.plain:
                 out.add(f"r = {self.rows.decoded(group.rows[0].ways[0])} if L.__class__ is list else (M,)")
                 out.add(f"if M in r: {general}")
                 each = f"[{code.name(group.make, 'f')}(e, c, s, u) for e in r]"
             else:
-                out.add(f"if L.__class__ is not list or not all([e.__class__ is dict for e in L]): {general}")
+                out.add(f"if L.__class__ is not list or {{*map(type, L)}} != {code.name(_ITEMS, 'k')}: {general}")
                 each = f"[{code.name(group.read, 'f')}(e, c, s, u) for e in L]"
             out.open("else:")
             out.add(f"s = {{}}; u = {self.own_id}", f"r = {each}")
             self._extend(out, group)
-            drop(out, holders, names)
+            drop(out, holders, group.cell.path.names)
+
+
+def _is_straight(cell: Theirs) -> bool:
+    """Whether no filter is on the way to what a group takes."""
+    return not any(step.many for step, _, _ in cell.above)
+
+
+def _container(group: Scope) -> object:
+    """What groups that follow each other have in common when their lists are in one container."""
+    cell = group.cell
+    if group.theirs_rooted or not cell.path.steps or not _is_straight(cell):
+        return group
+    return cell.path.names[:-1]
 
 
 __all__ = ["compile_reading"]
