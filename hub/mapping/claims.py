@@ -5,6 +5,7 @@ The compiled functions do plain lists of plain items by themselves; everything e
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
@@ -17,6 +18,7 @@ from hub.mapping.extras import Holes, unpack
 from hub.mapping.ours import put
 from hub.mapping.reading import Reading, extra, partial
 from hub.mapping.theirs import Theirs, tree_take
+from hub.model import Extra
 
 LONE = "\0lone"
 """Marks the tree of a stub that holds the items which name no parent at all."""
@@ -36,6 +38,10 @@ class Claim:
     def __init__(self, holder: Any, name: str, free: dict[int, Any], placed: bool) -> None:
         self.holder, self.name, self.free, self.placed = holder, name, free, placed
         self.taken: list[tuple[int, Any]] = []
+
+
+WHOLE = Claim(None, "", {}, False)
+"""The claim on a list that its first group took whole; the places of its items are kept already."""
 
 
 def repeated(c: Reading, scope: Scope, key: Any) -> None:
@@ -164,15 +170,24 @@ def settle(c: Reading, held: Claim) -> bool:
         held.holder[held.name] = Holes({str(n): one for n, one in free.items()})
     if free or (held.placed and len(taken) > 1) or [*map(_PLACE, taken)] != [*range(len(taken))]:
         schema = c.plan.schema
-        for n, item in taken if schema is None or not schema.unordered else ():
-            extra(c, item).place = n
+        if schema is None or not schema.unordered:
+            keep_places(c, taken)
     return not free
+
+
+def keep_places(c: Reading, placed: Iterable[tuple[int, Any]]) -> None:
+    """Keep of items of ours the index in their list."""
+    for n, item in placed:
+        if item.extras is UNSET:
+            item.extras = {c.link: Extra(None, None, n)}
+        else:
+            extra(c, item).place = n
 
 
 def settle_shared(c: Reading, value: Any) -> bool:
     """The same at the end of a scope, of what stands where several of its groups share a list."""
-    held = c.claims.pop(id(value), None) if value.__class__ is list else None
-    return held is not None and settle(c, held)
+    held = c.claims.pop(id(value), None)
+    return held is WHOLE or (held is not None and settle(c, held))
 
 
 def _prune(cell: Theirs, t: Any) -> None:
@@ -335,11 +350,13 @@ def finish(c: Reading) -> None:
 
 __all__ = [
     "LONE",
+    "WHOLE",
     "claim",
     "claim_rooted",
     "claimed",
     "extend",
     "finish",
+    "keep_places",
     "known_id",
     "link_up",
     "orphans",

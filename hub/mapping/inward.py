@@ -219,17 +219,20 @@ class _Function:
             out.add(f"if r is not None: extend(c, {self.code.name(group, 's')}, o, [r])")
 
     def _group(self, out: Lines, group: Scope, holders: list[str]) -> None:
-        """One group's items: inline for a plain list that is its alone, else the general way."""
+        """One group's items: inline where it takes a plain list whole, else the general way."""
         cell, holder = group.cell, holders[-1]
-        is_plain = _is_straight(cell) and not cell.path.filtered and (not group.plain or group.make is not None)
+        is_whole = group.many and _is_straight(cell) and not cell.path.filtered and not group.picked
+        is_made = group.make is not None and not group.shared if group.plain else True
         with out.block(f"if {cell.name!r} in {holder}:"):
             out.add(f"L = {holder}[{cell.name!r}]")
-            if is_plain and group.many and not group.shared:
+            if is_whole and is_made:
                 self._loop(out, group, holders)
-            else:
-                out.add(f"r = claimed(c, {self.code.name(group, 's')}, o, t, {holder}, L)")
-                with out.block("if r:"):
-                    self._extend(out, group)
+                return
+            if group.their_match is not None and not group.plain:
+                out.open(f"if L.__class__ is not list or any(map({self.code.name(group.their_match, 'f')}, L)):")
+            out.add(f"r = claimed(c, {self.code.name(group, 's')}, o, t, {holder}, L)")
+            with out.block("if r:"):
+                self._extend(out, group)
 
     def _settle(self, out: Lines, cell: Theirs) -> None:
         """A list that several groups share, once all of them took from it."""
@@ -256,7 +259,7 @@ class _Function:
         out.add(f"else: {ours}.extend(r)")
 
     def _loop(self, out: Lines, group: Scope, holders: list[str]) -> None:
-        """A plain list in `L` that is one group's alone."""
+        """A plain list in `L`, all of whose items are one group's if no other took some before."""
         code = self.code
         general = f"claim(c, {code.name(group, 's')}, o, t, {holders[-1]}, L)"
         if group.spec is not None and group.spec.none:
@@ -268,12 +271,19 @@ class _Function:
                 out.add(f"if M in r: {general}")
                 each = f"[{code.name(group.make, 'f')}(e, c, s, u) for e in r]"
             else:
-                out.add(f"if L.__class__ is not list or {{*map(type, L)}} != {code.name(_ITEMS, 'k')}: {general}")
+                told = " or id(L) in c.claims" if group.shared else ""
+                items = code.name(_ITEMS, "k")
+                out.add(f"if L.__class__ is not list or {{*map(type, L)}} != {items}{told}: {general}")
                 each = f"[{code.name(group.read, 'f')}(e, c, s, u) for e in L]"
             out.open("else:")
             out.add(f"s = {{}}; u = {self.own_id}", f"r = {each}")
+            if group.mixed and not (group.plan.schema is not None and group.plan.schema.unordered):
+                out.add("if len(r) > 1: keep_places(c, enumerate(r))")
             self._extend(out, group)
-            drop(out, holders, group.cell.path.names)
+            if group.shared:
+                out.add("c.claims[id(L)] = WHOLE")
+            else:
+                drop(out, holders, group.cell.path.names)
 
 
 def _is_straight(cell: Theirs) -> bool:
