@@ -25,20 +25,18 @@ class Holes(dict[str, Any]):
 def pack(value: Any) -> Any:
     """A tree as plain JSON."""
     kind = value.__class__
-    if kind is str or value is None:
-        return value
-    if kind is Token:
-        return {"=": str(value)}
-    if kind is dict or kind is Holes:
+    if kind is dict:
         packed = {**value}
         if not _PLAIN.issuperset(map(type, value.values())):
             for name, one in value.items():
-                if one.__class__ is not str and one is not None:
+                if one.__class__ is not str:
                     packed[name] = pack(one)
-        if kind is Holes:
-            return {"[]": packed}
         return {"=": packed} if len(packed) == 1 and not _MARKS.isdisjoint(packed) else packed
-    return [pack(one) for one in value] if kind is list else value
+    if kind is list:
+        return [pack(one) for one in value]
+    if kind is Token:
+        return {"=": str(value)}
+    return {"[]": {name: pack(one) for name, one in value.items()}} if kind is Holes else value
 
 
 def unpack(value: Any) -> Any:

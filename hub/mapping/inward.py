@@ -176,10 +176,12 @@ class _Function:
                 out.add(f"link_up(c, {code.name([(names, group, path)], 'l')}, o)")
         keys = [self._key(ours) for ours in scope.keys]
         out.add(f"k = {keys[0] if len(keys) == 1 else '(' + ', '.join([*keys, '']) + ')'}")
-        out.add("n = seen[k] = seen.get(k, -1) + 1")
         is_id = [ours.path.text for ours in scope.keys] == ["id"] and not scope.plain
         group = code.name(scope, "s")
-        out.add(f"if n: repeated_id(c, {group}, o, t, w)" if is_id else f"if n: repeated(c, {group}, k)")
+        with out.block("if k in seen:"):
+            out.add("n = seen[k] = seen[k] + 1")
+            out.add(f"repeated_id(c, {group}, o, t, w)" if is_id else f"repeated(c, {group}, k)")
+        out.add("else: n = seen[k] = 0")
         text = f"{scope.name}\\x1f{{up}}\\x1f{{k!r}}\\x1f{{n}}"
         with out.level():
             if scope.maps_id:

@@ -150,11 +150,10 @@ def is_canonical(way: Way, text: Any, value: Any) -> bool:
 
 def partial(c: Reading, path: str) -> None:
     """The record knows this list only in part."""
-    source = c.record.source
-    assert isinstance(source, Source), "begin() made it"
-    if not isinstance(source.partial, list):
-        source.partial = []
-    if path not in source.partial:
+    source: Any = c.record.source
+    if source.partial.__class__ is not list:
+        source.partial = [path]
+    elif path not in source.partial:
         source.partial.append(path)
 
 
