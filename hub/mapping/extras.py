@@ -29,7 +29,7 @@ def pack(value: Any) -> Any:
         packed = {**value}
         if not _PLAIN.issuperset(map(type, value.values())):
             for name, one in value.items():
-                if one.__class__ is not str:
+                if one.__class__ is not str and one is not None:
                     packed[name] = pack(one)
         return {"=": packed} if len(packed) == 1 and not _MARKS.isdisjoint(packed) else packed
     if kind is list:

@@ -162,7 +162,11 @@ class Rows:
             if below.rows:
                 out.add(f"v = {holder}.pop({name!r}, M)")
                 with out.block("if v is not M:"):
-                    for row in below.rows:
+                    if len(below.rows) > 1:
+                        out.add("y = v")
+                    for n, row in enumerate(below.rows):
+                        if n:
+                            out.add("v = y")
                         self._cell(out, row, row.ways[0], f"{holder}, {name!r}, v, w")
             if below.below:
                 inner = f"d{depth}"
@@ -173,24 +177,27 @@ class Rows:
 
     def _cell(self, out: Lines, row: Row, way: Way, given: str, done: str = "") -> None:
         """One row, its cell in `v`; given: what `slow` is told of the cell; done: a line for when it is read."""
-        out.add(f"x = {self._value(way)}")
-        with out.block(f"if x is not M or (x := slow(c, {self.code.name(way, 'w')}, {given})) is not M:"):
+        value, is_read = self._value(way)
+        with out.block(f"if {is_read}({value} := slow(c, {self.code.name(way, 'w')}, {given})) is not M:"):
             if done:
                 out.add(done)
-            self.put(out, row.ours[0], "x")
+            self.put(out, row.ours[0], value)
 
-    def _value(self, way: Way) -> str:
-        """The value of `v` where it is in canonical spelling, else M."""
+    def _value(self, way: Way) -> tuple[str, str]:
+        """The variable of a cell's value, and the test whether `v` is in canonical spelling, which sets it; the test
+        ends in `or`."""
         if not way.first and not way.shadowed and not way.head:
-            return "M"
-        is_kind = f"if v.__class__ is {'Token' if way.tokens[0] else 'str'}"
+            return "x", ""
+        is_kind = f"v.__class__ is {'Token' if way.tokens[0] else 'str'}"
         length = f" and len(v) <= {way.length}" if way.length else ""
-        if way.fast == "text":
-            special = f" and v not in {self.code.name(way.special, 'k')}" if way.special else ""
-            return f"{'str(v)' if way.tokens[0] else 'v'} {is_kind}{special}{length} else M"
+        if way.fast == "memo":
+            return "x", f"(x := {self.code.name(way.memo, 'm')}.get(v, M) if {is_kind} else M) is not M or "
         if way.fast == "check":
-            return f"v {is_kind}{length} and not {self.code.name(way.codec.flag, 'f')}(v) else M"
-        return f"{self.code.name(way.memo, 'm')}.get(v, M) {is_kind} else M"
+            return "v", f"{is_kind}{length} and not {self.code.name(way.codec.flag, 'f')}(v) or "
+        special = f" and v not in {self.code.name(way.special, 'k')}" if way.special else ""
+        if way.tokens[0]:
+            return "x", f"(x := str(v) if {is_kind}{special}{length} else M) is not M or "
+        return "v", f"{is_kind}{special}{length} or "
 
     def _list(self, out: Lines, row: Row) -> None:
         """A row over a list of plain texts."""
