@@ -227,6 +227,9 @@ class _Function:
         is_made = group.make is not None and not group.shared if group.plain else True
         with out.block(f"if {cell.name!r} in {holder}:"):
             out.add(f"L = {holder}[{cell.name!r}]")
+            if not group.many and _is_straight(cell):
+                self._one(out, group, holders)
+                return
             if is_whole and is_made:
                 self._loop(out, group, holders)
                 return
@@ -247,18 +250,26 @@ class _Function:
             with out.block(f"if {cell.name!r} in {holders[-1]} and {settled}:"):
                 drop(out, holders, cell.path.names)
 
-    def _extend(self, out: Lines, group: Scope) -> None:
-        """The items in `r` into a group's list of ours."""
+    def _extend(self, out: Lines, group: Scope, items: str = "r") -> None:
+        """The items in a variable into a group's list of ours."""
         *above, last = group.our_steps
         if group.ours_rooted or any(step.field.shape != "part" for step in above):
-            out.add(f"extend(c, {self.code.name(group, 's')}, o, r)")
+            out.add(f"extend(c, {self.code.name(group, 's')}, o, {items})")
             return
         ours = f"{self.rows.part(out, above)}.{last.name}"
         with out.block(f"if {ours} is U or {ours} is None:"):
-            out.add(f"{ours} = r")
+            out.add(f"{ours} = {items}")
             if group.spec is not None and group.spec.partial:
                 out.add(f"partial(c, {group.ours_prefix.removesuffix('[]')!r})")
-        out.add(f"else: {ours}.extend(r)")
+        out.add(f"else: {ours}.extend({items})")
+
+    def _one(self, out: Lines, group: Scope, holders: list[str]) -> None:
+        """The one item in `L` of a group that has no list."""
+        with out.block("if L.__class__ is dict:"):
+            drop(out, holders, group.cell.path.names)
+            out.add(f"r = [{self.code.name(group.read, 'f')}(L, c, {{}}, {self.own_id})]")
+            self._extend(out, group)
+        out.add(f"else: claim(c, {self.code.name(group, 's')}, o, t, {holders[-1]}, L)")
 
     def _loop(self, out: Lines, group: Scope, holders: list[str]) -> None:
         """A plain list in `L`, all of whose items are one group's if no other took some before."""
@@ -271,17 +282,18 @@ class _Function:
             if group.plain:
                 out.add(f"r = {self.rows.decoded(group.rows[0].ways[0])} if L.__class__ is list else (M,)")
                 out.add(f"if M in r: {general}")
-                each = f"[{code.name(group.make, 'f')}(e, c, s, u) for e in r]"
+                each, read = "r", group.make
             else:
                 told = " or id(L) in c.claims" if group.shared else ""
                 items = code.name(_ITEMS, "k")
                 out.add(f"if L.__class__ is not list or {{*map(type, L)}} != {items}{told}: {general}")
-                each = f"[{code.name(group.read, 'f')}(e, c, s, u) for e in L]"
+                each, read = "L", group.read
             out.open("else:")
-            out.add(f"s = {{}}; u = {self.own_id}", f"r = {each}")
+            out.add("s = {}; i = []")
+            out.add(f"for e in {each}: i.append({code.name(read, 'f')}(e, c, s, {self.own_id}))")
             if group.mixed and not (group.plan.schema is not None and group.plan.schema.unordered):
-                out.add("if len(r) > 1: keep_places(c, enumerate(r))")
-            self._extend(out, group)
+                out.add("if len(i) > 1: keep_places(c, enumerate(i))")
+            self._extend(out, group, "i")
             if group.shared:
                 out.add("c.claims[id(L)] = WHOLE")
             else:

@@ -177,9 +177,8 @@ def begin(c: Reading) -> None:
 
 def based(c: Reading) -> None:
     """The rows of the root are read: minted ids start from the link and the record's own id."""
-    source = c.record.source
-    own = source.id if isinstance(source, Source) else None
-    text = f"{c.link}\x1f{own if isinstance(own, str) else ''}\x1f"
+    source: Any = c.record.source
+    text = f"{c.link}\x1f{source.id if source.id.__class__ is str else ''}\x1f"
     c.base = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10)
 
 
