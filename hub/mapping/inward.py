@@ -154,9 +154,13 @@ class _Function:
         joined = [below for below in reversed(scope.walk()) if below.theirs_rooted and below.on]
         if joined and scope.spec is None:
             out.add(f"orphans(c, {code.name(joined, 'l')})")
-        shared = {group.theirs_prefix: group.cell for group in scope.groups if group.shared and not group.theirs_rooted}
-        for cell in shared.values():
-            self._settle(out, cell)
+        shared = {group.theirs_prefix: group for group in scope.groups if group.shared and not group.theirs_rooted}
+        for _, same in groupby(shared.values(), _container):
+            groups = [*same]
+            with out.level():
+                holders = self._holders(out, groups[0].cell)
+                for group in groups:
+                    self._settle(out, group.cell, holders)
 
     def _end(self, out: Lines) -> None:
         if self.scope.spec is None:
@@ -239,16 +243,14 @@ class _Function:
             with out.block("if r:"):
                 self._extend(out, group)
 
-    def _settle(self, out: Lines, cell: Theirs) -> None:
+    def _settle(self, out: Lines, cell: Theirs, holders: list[str]) -> None:
         """A list that several groups share, once all of them took from it."""
-        with out.level():
-            holders = self._holders(out, cell)
-            settled = f"settle_shared(c, {holders[-1]}[{cell.name!r}])"
-            if not _is_straight(cell):
-                out.add(f"if {cell.name!r} in h: {settled}")
-                return
-            with out.block(f"if {cell.name!r} in {holders[-1]} and {settled}:"):
-                drop(out, holders, cell.path.names)
+        settled = f"settle_shared(c, {holders[-1]}[{cell.name!r}])"
+        if not _is_straight(cell):
+            out.add(f"if {cell.name!r} in h: {settled}")
+            return
+        with out.block(f"if {cell.name!r} in {holders[-1]} and {settled}:"):
+            drop(out, holders, cell.path.names)
 
     def _extend(self, out: Lines, group: Scope, items: str = "r") -> None:
         """The items in a variable into a group's list of ours."""

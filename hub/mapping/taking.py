@@ -47,7 +47,7 @@ def values_of(c: Reading, way: Way, texts: tuple[Any, ...], spell: dict[str, Any
     except BAD:
         c.bad(way, "unknown code" if way.bound else "bad value", "the cells together are not readable")
         return MISS
-    found = tuple([MISS if one is None else one for one in values])
+    found = tuple([MISS if one is None else one for one in values]) if None in values else tuple(values)
     own = texts
     if not way.near:
         own = tuple([MISS if cell.root else text for cell, text in zip(way.theirs, texts, strict=True)])
