@@ -1,12 +1,10 @@
-"""Groups of a mapping while theirs is read: which items of a list are whose, in which place, and what about orphans.
+"""Groups of a mapping while theirs is read: which items of a list are whose, and what about orphans.
 
 The compiled functions do plain lists of plain items by themselves; everything else about groups is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from operator import itemgetter
 from typing import Any
 
 from msgspec import UNSET
@@ -14,34 +12,14 @@ from msgspec import UNSET
 from hub.errors import RecordError
 from hub.mapping.bind import Scope
 from hub.mapping.copies import compare
-from hub.mapping.extras import Holes, unpack
+from hub.mapping.extras import unpack
 from hub.mapping.ours import put
-from hub.mapping.reading import Reading, extra, partial
-from hub.mapping.theirs import Theirs, tree_take
-from hub.model import Extra
+from hub.mapping.reading import Reading, partial
+from hub.mapping.settle import Claim, prune, settle
+from hub.mapping.theirs import tree_take
 
 LONE = "\0lone"
 """Marks the tree of a stub that holds the items which name no parent at all."""
-
-_PLACE = itemgetter(0)
-
-
-class Claim:
-    """A list of theirs, in its holder at `name`, while groups take items out of it. free: what nobody took yet, taken:
-    what was taken as the item of ours made of it, in the order of taking; both with the index in the list.
-
-    placed: every item keeps its place, for another group may write it.
-    """
-
-    __slots__ = ("free", "holder", "name", "placed", "taken")
-
-    def __init__(self, holder: Any, name: str, free: dict[int, Any], placed: bool) -> None:
-        self.holder, self.name, self.free, self.placed = holder, name, free, placed
-        self.taken: list[tuple[int, Any]] = []
-
-
-WHOLE = Claim(None, "", {}, False)
-"""The claim on a list that its first group took whole; the places of its items are kept already."""
 
 
 def repeated(c: Reading, scope: Scope, key: Any) -> None:
@@ -94,7 +72,7 @@ def claimed(c: Reading, scope: Scope, o: Any, t: Any, holder: Any, value: Any) -
             if scope.theirs_rooted:
                 holder.pop(held.name, None)
             else:
-                _prune(scope.cell, t)
+                prune(scope.cell, t)
         return items
     if value.__class__ is dict and not scope.many:
         scope.cell.drop(t, c.taken)
@@ -160,50 +138,6 @@ def _fits(scope: Scope, one: Any) -> bool:
     if not isinstance(one, str if scope.plain else dict):
         return False
     return scope.their_match is None or scope.their_match(one)
-
-
-def settle(c: Reading, held: Claim) -> bool:
-    """Groups are done with a list: what nobody took stays as the rest, and places are kept where order needs them.
-    True for one that was taken whole: it is to be taken away."""
-    free, taken = held.free, held.taken
-    if free and taken:
-        held.holder[held.name] = Holes({str(n): one for n, one in free.items()})
-    if free or (held.placed and len(taken) > 1) or [*map(_PLACE, taken)] != [*range(len(taken))]:
-        schema = c.plan.schema
-        if schema is None or not schema.unordered:
-            keep_places(c, taken)
-    return not free
-
-
-def keep_places(c: Reading, placed: Iterable[tuple[int, Any]]) -> None:
-    """Keep of items of ours the index in their list."""
-    for n, item in placed:
-        if item.extras is UNSET:
-            item.extras = {c.link: Extra(None, None, n)}
-        else:
-            extra(c, item).place = n
-
-
-def settle_shared(c: Reading, value: Any) -> bool:
-    """The same at the end of a scope, of what stands where several of its groups share a list."""
-    held = c.claims.pop(id(value), None)
-    return held is WHOLE or (held is not None and settle(c, held))
-
-
-def _prune(cell: Theirs, t: Any) -> None:
-    """Take away a list that was taken whole, and the containers that it alone kept filled."""
-    chain = []
-    at = t
-    for step, _, _ in cell.above:
-        chain.append((at, step.name))
-        at = at[step.name]
-        if at.__class__ is not dict:
-            return
-    at.pop(cell.name, None)
-    for holder, name in reversed(chain):
-        if holder[name]:
-            return
-        del holder[name]
 
 
 def _index(c: Reading, scope: Scope) -> dict[Any, list[tuple[int, Any]]]:
@@ -350,18 +284,15 @@ def finish(c: Reading) -> None:
 
 __all__ = [
     "LONE",
-    "WHOLE",
     "claim",
     "claim_rooted",
     "claimed",
     "extend",
     "finish",
-    "keep_places",
     "known_id",
     "link_up",
     "orphans",
     "parent_cell",
     "repeated",
     "repeated_id",
-    "settle_shared",
 ]

@@ -1,7 +1,7 @@
 """Compiles the reading of theirs: one Python function a scope, one walk over the tree.
 
 Groups over plain lists become a few lines of generated code each, as do plain rows (`hub.mapping.rows`); everything
-else calls `hub.mapping.reading`, `taking`, `copies` and `claims`.
+else calls `hub.mapping.reading`, `taking`, `copies`, `claims` and `settle`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from hub.adapter import Token
 from hub.code import Code, Lines
-from hub.mapping import claims, copies, reading, taking
+from hub.mapping import claims, copies, reading, settle, taking
 from hub.mapping.bind import Plan, Row, Scope
 from hub.mapping.ours import Ours, put
 from hub.mapping.rows import Rows, descend, drop, is_fast, settle_tests, there
@@ -23,7 +23,7 @@ _SPACE = {
     "M": MISS,
     "Token": Token,
     "put": put,
-    **{name: getattr(module, name) for module in (reading, taking, copies, claims) for name in module.__all__},
+    **{name: getattr(module, name) for module in (reading, taking, copies, claims, settle) for name in module.__all__},
 }
 _ITEMS = {dict}
 

@@ -191,12 +191,12 @@ class Rows:
         is_kind = f"v.__class__ is {'Token' if way.tokens[0] else 'str'}"
         length = f" and len(v) <= {way.length}" if way.length else ""
         if way.fast == "memo":
-            return "x", f"(x := {self.code.name(way.memo, 'm')}.get(v, M) if {is_kind} else M) is not M or "
+            return "x", f"{is_kind} and (x := {self.code.name(way.memo, 'm')}.get(v, M)) is not M or "
         if way.fast == "check":
             return "v", f"{is_kind}{length} and not {self.code.name(way.codec.flag, 'f')}(v) or "
         special = f" and v not in {self.code.name(way.special, 'k')}" if way.special else ""
         if way.tokens[0]:
-            return "x", f"(x := str(v) if {is_kind}{special}{length} else M) is not M or "
+            return "x", f"{is_kind}{special}{length} and (x := str(v)) is not M or "
         return "v", f"{is_kind}{special}{length} or "
 
     def _list(self, out: Lines, row: Row) -> None:
