@@ -77,8 +77,8 @@ def create(records: list[ChildRecord]) -> int:
 
 
 class Apart:
-    """`translate` in a process that stays up and holds nothing else, as the command does: one that is full of other
-    things takes far longer to start copies of itself."""
+    """`translate` in a process that stays up as long as this one and holds nothing else, as the command does: one that
+    is full of other things takes far longer to start copies of itself."""
 
     def __init__(self, path: Path, processes: int) -> None:
         command = [sys.executable, "-m", "tests.benchmarks.hub", str(path), str(processes)]
@@ -90,10 +90,6 @@ class Apart:
         assert self._process.stdout is not None
         print(file=self._process.stdin, flush=True)
         return float(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
 
 
 def _main(path: Path, processes: int) -> None:
